@@ -1,0 +1,1 @@
+"""Meldbalie: coordinated vulnerability disclosure intake."""

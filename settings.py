@@ -1,0 +1,330 @@
+"""What an operator may decide: the only reader of the environment and of ``meldbalie.toml``.
+
+Values come, strongest first, from the environment (``MELDBALIE_IMAP__HOST``), from the file named by
+``MELDBALIE_CONFIG`` (else ``./meldbalie.toml``), from the defaults below. Secrets are never values
+here: a setting names the file that holds one, and :func:`read_secret` reads it when it is needed.
+The configuration reference in docs/ is made from this module (``meldbalie settings``).
+"""
+
+import os
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+CONFIG_VARIABLE = "MELDBALIE_CONFIG"
+DEFAULT_CONFIG = Path("meldbalie.toml")
+
+
+class SettingsError(Exception):
+    """The configuration cannot be used; the message says which setting, its value and the way out."""
+
+
+def _full_fingerprint(value: str) -> str:
+    fingerprint = value.replace(" ", "").upper()
+    if fingerprint and (
+        len(fingerprint) != 40 or any(c not in "0123456789ABCDEF" for c in fingerprint)
+    ):
+        raise ValueError("give the full fingerprint: 40 hexadecimal digits, as gpg -K shows it")
+    return fingerprint
+
+
+def _known_zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("give a zone of the IANA database, such as Europe/Amsterdam")
+    return value
+
+
+def _mail_address(value: str) -> str:
+    local, _, domain = value.rpartition("@")
+    if not local or not domain or any(c.isspace() or c in "<>,;" for c in value):
+        raise ValueError("give one bare mail address, such as cvd@voorbeeld.example")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_mail_address)]
+Fingerprint = Annotated[str, AfterValidator(_full_fingerprint)]
+Zone = Annotated[str, AfterValidator(_known_zone)]
+
+
+class Section(BaseModel):
+    """A table of the configuration file; an unknown name in it is an error, not a silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Person(Section):
+    """Somebody who gets mail from us: a handler, a team lead, the CISO."""
+
+    name: str = Field(description="How the history and the forms name them.")
+    address: Address = Field(description="Where their mail goes.")
+    fingerprint: Fingerprint = Field(
+        "", description="Their pinned key. Without one they get content-free mail only."
+    )
+
+
+class Organisation(Section):
+    """Who makes the promise."""
+
+    name: str = Field("Gemeente Voorbeeld", description="As it stands in mails and on pages.")
+    address: Address = Field(
+        "cvd@voorbeeld.example", description="The intake address: From of every mail that leaves."
+    )
+    policy_url: str = Field(
+        "https://voorbeeld.example/cvd", description="Where the CVD policy is published."
+    )
+    public_url: str = Field(
+        "http://127.0.0.1:8600", description="Where reporters reach the web app, without a slash."
+    )
+    zone: Zone = Field("Europe/Amsterdam", description="The zone that days are counted in.")
+
+
+class Imap(Section):
+    """The intake mailbox."""
+
+    host: str = Field("127.0.0.1", description="The IMAP server.")
+    port: int = Field(993, ge=1, le=65535, description="Its port.")
+    security: Literal["tls", "starttls", "none"] = Field(
+        "tls",
+        description="How the connection is protected; `none` is refused beyond loopback.",
+    )
+    ca_file: Path | None = Field(
+        None, description="Certificates to trust instead of the system's, for a private authority."
+    )
+    user: str = Field("", description="The login name.")
+    password_file: Path | None = Field(None, description="The file that holds the password.")
+    inbox: str = Field("INBOX", description="Where reports arrive.")
+    archive: str = Field("Archive", description="Where a message goes once it is filed.")
+    quarantine: str = Field("Quarantine", description="Where a message goes that keeps failing.")
+    timeout_seconds: int = Field(30, ge=1, description="For connecting and for each answer.")
+    poll_seconds: float = Field(
+        15, gt=0, description="How long the poller waits for new mail before it looks again."
+    )
+
+
+class Smtp(Section):
+    """How mail leaves."""
+
+    host: str = Field("127.0.0.1", description="The SMTP server (a submission server or relay).")
+    port: int = Field(587, ge=1, le=65535, description="Its port.")
+    security: Literal["tls", "starttls", "none"] = Field(
+        "starttls",
+        description="How the connection is protected; `none` is refused beyond loopback.",
+    )
+    ca_file: Path | None = Field(None, description="Certificates to trust instead of the system's.")
+    user: str = Field("", description="The login name; empty for a relay that asks for none.")
+    password_file: Path | None = Field(None, description="The file that holds the password.")
+    timeout_seconds: int = Field(30, ge=1, description="For connecting and for each answer.")
+    retry_minutes: list[float] = Field(
+        [1, 5, 15, 60, 240],
+        description="Waits between attempts; after the last one the mail is parked for a handler.",
+    )
+
+
+class Pgp(Section):
+    """The intake key and the keyring it lies in."""
+
+    home: Path = Field(
+        Path("var/gnupg"), description="The GNUPGHOME; gpg wants its path under 87 characters."
+    )
+    fingerprint: Fingerprint = Field("", description="The intake key.")
+    passphrase_file: Path | None = Field(
+        None, description="The file that holds the key's passphrase, if it has one."
+    )
+    timeout_seconds: float = Field(30, gt=0, description="For each call of gpg.")
+
+
+class Database(Section):
+    """The truth."""
+
+    url: str = Field(
+        "sqlite:///var/meldbalie.db",
+        description="An SQLAlchemy URL: sqlite:///path or postgresql+psycopg://user@host/name.",
+    )
+    password_file: Path | None = Field(
+        None, description="The file that holds the database password, so that the URL has none."
+    )
+    application_keys_file: Path = Field(
+        Path("secrets/application.keys"),
+        description="Keys that protect columns: one a line, the newest first (old ones still open).",
+    )
+
+
+class Ibd(Section):
+    """The sectoral CERT; it always gets a copy."""
+
+    name: str = Field("IBD", description="As the history names it.")
+    address: Address = Field("ibd@voorbeeld.example", description="Where copies go.")
+    fingerprint: Fingerprint = Field(
+        "", description="The pinned key that copies are sealed to. Without it copies are parked."
+    )
+
+
+class Rung(Section):
+    """One step of the escalation ladder."""
+
+    share: float = Field(
+        gt=0, description="When: this share of the clock has run (1.0: it is due)."
+    )
+    tell: list[Literal["owner", "handlers", "lead", "on_call", "ciso"]] = Field(
+        description="Who is told."
+    )
+
+
+class Clocks(Section):
+    """Durations: `5d` calendar days, `5wd` working days, `40bh`/`90bm`/`30bs` business time."""
+
+    response: str = Field("5d", description="From arrival until an answer is delivered.")
+    share_minutes: int = Field(60, ge=1, description="From arrival until the IBD has its copy.")
+    ladder: list[Rung] = Field(
+        [
+            Rung(share=0.5, tell=["owner"]),
+            Rung(share=0.8, tell=["lead", "on_call"]),
+            Rung(share=1.0, tell=["ciso"]),
+        ],
+        description="The rungs of the response clock.",
+    )
+    sweep_minutes: float = Field(5, gt=0, description="How often the ladder is looked at.")
+
+
+class Intake(Section):
+    """How incoming mail is treated."""
+
+    tries: int = Field(3, ge=1, description="Failures of one message before it is quarantined.")
+    max_bytes: int = Field(50 * 2**20, ge=2**10, description="The largest message that is opened.")
+
+
+class Prefect(Section):
+    """Where the flows run."""
+
+    api_url: str = Field(
+        "", description="An existing Prefect server's API. Empty: `meldbalie up` starts its own."
+    )
+    port: int = Field(4200, ge=1, le=65535, description="Port of the server that `up` starts.")
+    home: Path = Field(Path("var/prefect"), description="The server's and the runner's files.")
+    ui_url: str = Field("", description="Where handlers reach the UI, if not at the API's host.")
+    shift_minutes: float = Field(
+        60,
+        gt=0,
+        description="How long one run of intake or deliver works before the next takes over.",
+    )
+    reconcile_minutes: float = Field(
+        2, gt=0, description="How often runs are compared with tickets, and stopped flows started."
+    )
+
+
+class Web(Section):
+    """The status pages."""
+
+    host: str = Field("127.0.0.1", description="The address that the web app listens on.")
+    port: int = Field(8600, ge=1, le=65535, description="Its port.")
+    workers: int = Field(2, ge=1, description="Web processes.")
+    proxies: int = Field(
+        0,
+        ge=0,
+        description="Reverse proxies in front whose X-Forwarded headers are to be believed.",
+    )
+    rate_limit: str = Field("60 per minute", description="Requests for a secret link, per address.")
+    rate_limit_storage: str = Field(
+        "memory://", description="Where counts are kept; a redis:// URL with several web machines."
+    )
+
+
+class Settings(BaseSettings):
+    """The whole configuration of one installation."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MELDBALIE_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    organisation: Organisation = Organisation()
+    imap: Imap = Imap()
+    smtp: Smtp = Smtp()
+    pgp: Pgp = Pgp()
+    database: Database = Database()
+    ibd: Ibd = Ibd()
+    triage: list[Person] = Field(
+        [], description="Handlers: told of every ticket, and the owner of what nobody owns."
+    )
+    lead: Person | None = Field(None, description="The team lead.")
+    on_call: Person | None = Field(None, description="Who is on call (piketdienst).")
+    ciso: Person | None = Field(None, description="The CISO.")
+    clocks: Clocks = Clocks()
+    intake: Intake = Intake()
+    prefect: Prefect = Prefect()
+    web: Web = Web()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: arguments, environment, file."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_file())
+
+
+def config_file() -> Path:
+    """The configuration file in use; it need not exist."""
+    return Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)
+
+
+@cache
+def settings() -> Settings:
+    """Read the configuration once; raises :class:`SettingsError` that names each wrong setting."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(_in_words(error)) from None
+    except ValueError as error:  # the file is not TOML
+        raise SettingsError(f"{config_file()}: {error}") from None
+
+
+def _in_words(error: ValidationError) -> str:
+    lines = [f"{config_file()} or the environment has settings that cannot be used:"]
+    for wrong in error.errors(include_url=False):
+        name = ".".join(str(part) for part in wrong["loc"])
+        lines.append(f"  {name} = {wrong['input']!r}: {wrong['msg']}")
+    return "\n".join(lines)
+
+
+def read_secret(file: Path | None) -> str | None:
+    """The secret in a file, without the line end; ``None`` where no file is configured."""
+    if file is None:
+        return None
+    try:
+        return file.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise SettingsError(
+            f"the secret file {file} cannot be read ({error.strerror}): make it, readable for"
+            " the account that runs Meldbalie only, or correct the setting that names it"
+        ) from None
+
+
+def prefect_variables(config: Settings, api_url: str) -> dict[str, str]:
+    """The environment in which our Prefect processes run: no telemetry, own files, loopback."""
+    return {
+        "PREFECT_HOME": str(config.prefect.home.absolute()),
+        "PREFECT_API_URL": api_url,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    }
+
+
+def retry_waits(config: Settings) -> list[timedelta]:
+    """The waits between attempts to deliver one mail."""
+    return [timedelta(minutes=minutes) for minutes in config.smtp.retry_minutes]

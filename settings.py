@@ -1,7 +1,7 @@
 """What an operator may decide: the only reader of the environment and of ``meldbalie.toml``.
 
-Values come, strongest first, from the environment (``MELDBALIE_IMAP__HOST``), from the file named by
-``MELDBALIE_CONFIG`` (else ``./meldbalie.toml``), from the defaults below. Secrets are never values
+Values come, strongest first, from the environment (``MELDBALIE_IMAP__HOST``), from the file named
+by ``MELDBALIE_CONFIG`` (else ``./meldbalie.toml``), from the defaults below. Secrets are never values
 here: a setting names the file that holds one, and :func:`read_secret` reads it when it is needed.
 The configuration reference in docs/ is made from this module (``meldbalie settings``).
 """
@@ -26,7 +26,7 @@ DEFAULT_CONFIG = Path("meldbalie.toml")
 
 
 class SettingsError(Exception):
-    """The configuration cannot be used; the message says which setting, its value and the way out."""
+    """The configuration cannot be used; the message names the setting, its value, the way out."""
 
 
 def _full_fingerprint(value: str) -> str:
@@ -68,64 +68,64 @@ class Person(Section):
     name: str = Field(description="How the history and the forms name them.")
     address: Address = Field(description="Where their mail goes.")
     fingerprint: Fingerprint = Field(
-        "", description="Their pinned key. Without one they get content-free mail only."
+        default="", description="Their pinned key. Without one they get content-free mail only."
     )
 
 
 class Organisation(Section):
     """Who makes the promise."""
 
-    name: str = Field("Gemeente Voorbeeld", description="As it stands in mails and on pages.")
+    name: str = Field(default="Gemeente Voorbeeld", description="As it stands in mails and on pages.")
     address: Address = Field(
-        "cvd@voorbeeld.example", description="The intake address: From of every mail that leaves."
+        default="cvd@voorbeeld.example", description="The intake address: From of every mail that leaves."
     )
     policy_url: str = Field(
-        "https://voorbeeld.example/cvd", description="Where the CVD policy is published."
+        default="https://voorbeeld.example/cvd", description="Where the CVD policy is published."
     )
     public_url: str = Field(
-        "http://127.0.0.1:8600", description="Where reporters reach the web app, without a slash."
+        default="http://127.0.0.1:8600", description="Where reporters reach the web app, without a slash."
     )
-    zone: Zone = Field("Europe/Amsterdam", description="The zone that days are counted in.")
+    zone: Zone = Field(default="Europe/Amsterdam", description="The zone that days are counted in.")
 
 
 class Imap(Section):
     """The intake mailbox."""
 
-    host: str = Field("127.0.0.1", description="The IMAP server.")
-    port: int = Field(993, ge=1, le=65535, description="Its port.")
+    host: str = Field(default="127.0.0.1", description="The IMAP server.")
+    port: int = Field(default=993, ge=1, le=65535, description="Its port.")
     security: Literal["tls", "starttls", "none"] = Field(
-        "tls",
+        default="tls",
         description="How the connection is protected; `none` is refused beyond loopback.",
     )
     ca_file: Path | None = Field(
-        None, description="Certificates to trust instead of the system's, for a private authority."
+        default=None, description="Certificates to trust instead of the system's, for a private authority."
     )
-    user: str = Field("", description="The login name.")
-    password_file: Path | None = Field(None, description="The file that holds the password.")
-    inbox: str = Field("INBOX", description="Where reports arrive.")
-    archive: str = Field("Archive", description="Where a message goes once it is filed.")
-    quarantine: str = Field("Quarantine", description="Where a message goes that keeps failing.")
-    timeout_seconds: int = Field(30, ge=1, description="For connecting and for each answer.")
+    user: str = Field(default="", description="The login name.")
+    password_file: Path | None = Field(default=None, description="The file that holds the password.")
+    inbox: str = Field(default="INBOX", description="Where reports arrive.")
+    archive: str = Field(default="Archive", description="Where a message goes once it is filed.")
+    quarantine: str = Field(default="Quarantine", description="Where a message goes that keeps failing.")
+    timeout_seconds: int = Field(default=30, ge=1, description="For connecting and for each answer.")
     poll_seconds: float = Field(
-        15, gt=0, description="How long the poller waits for new mail before it looks again."
+        default=15, gt=0, description="How long the poller waits for new mail before it looks again."
     )
 
 
 class Smtp(Section):
     """How mail leaves."""
 
-    host: str = Field("127.0.0.1", description="The SMTP server (a submission server or relay).")
-    port: int = Field(587, ge=1, le=65535, description="Its port.")
+    host: str = Field(default="127.0.0.1", description="The SMTP server (a submission server or relay).")
+    port: int = Field(default=587, ge=1, le=65535, description="Its port.")
     security: Literal["tls", "starttls", "none"] = Field(
-        "starttls",
+        default="starttls",
         description="How the connection is protected; `none` is refused beyond loopback.",
     )
-    ca_file: Path | None = Field(None, description="Certificates to trust instead of the system's.")
-    user: str = Field("", description="The login name; empty for a relay that asks for none.")
-    password_file: Path | None = Field(None, description="The file that holds the password.")
-    timeout_seconds: int = Field(30, ge=1, description="For connecting and for each answer.")
+    ca_file: Path | None = Field(default=None, description="Certificates to trust instead of the system's.")
+    user: str = Field(default="", description="The login name; empty for a relay that asks for none.")
+    password_file: Path | None = Field(default=None, description="The file that holds the password.")
+    timeout_seconds: int = Field(default=30, ge=1, description="For connecting and for each answer.")
     retry_minutes: list[float] = Field(
-        [1, 5, 15, 60, 240],
+        default=[1, 5, 15, 60, 240],
         description="Waits between attempts; after the last one the mail is parked for a handler.",
     )
 
@@ -134,38 +134,38 @@ class Pgp(Section):
     """The intake key and the keyring it lies in."""
 
     home: Path = Field(
-        Path("var/gnupg"), description="The GNUPGHOME; gpg wants its path under 87 characters."
+        default=Path("var/gnupg"), description="The GNUPGHOME; gpg wants its path under 87 characters."
     )
-    fingerprint: Fingerprint = Field("", description="The intake key.")
+    fingerprint: Fingerprint = Field(default="", description="The intake key.")
     passphrase_file: Path | None = Field(
-        None, description="The file that holds the key's passphrase, if it has one."
+        default=None, description="The file that holds the key's passphrase, if it has one."
     )
-    timeout_seconds: float = Field(30, gt=0, description="For each call of gpg.")
+    timeout_seconds: float = Field(default=30, gt=0, description="For each call of gpg.")
 
 
 class Database(Section):
     """The truth."""
 
     url: str = Field(
-        "sqlite:///var/meldbalie.db",
+        default="sqlite:///var/meldbalie.db",
         description="An SQLAlchemy URL: sqlite:///path or postgresql+psycopg://user@host/name.",
     )
     password_file: Path | None = Field(
-        None, description="The file that holds the database password, so that the URL has none."
+        default=None, description="The file that holds the database password, so that the URL has none."
     )
     application_keys_file: Path = Field(
-        Path("secrets/application.keys"),
-        description="Keys that protect columns: one a line, the newest first (old ones still open).",
+        default=Path("secrets/application.keys"),
+        description="Keys that protect columns: one a line, the newest first; old ones still open.",
     )
 
 
 class Ibd(Section):
     """The sectoral CERT; it always gets a copy."""
 
-    name: str = Field("IBD", description="As the history names it.")
-    address: Address = Field("ibd@voorbeeld.example", description="Where copies go.")
+    name: str = Field(default="IBD", description="As the history names it.")
+    address: Address = Field(default="ibd@voorbeeld.example", description="Where copies go.")
     fingerprint: Fingerprint = Field(
-        "", description="The pinned key that copies are sealed to. Without it copies are parked."
+        default="", description="The pinned key that copies are sealed to. Without it copies are parked."
     )
 
 
@@ -173,69 +173,69 @@ class Rung(Section):
     """One step of the escalation ladder."""
 
     share: float = Field(
-        gt=0, description="When: this share of the clock has run (1.0: it is due)."
+       default= gt=0, description="When: this share of the clock has run (1.0: it is due)."
     )
     tell: list[Literal["owner", "handlers", "lead", "on_call", "ciso"]] = Field(
-        description="Who is told."
+       default= description="Who is told."
     )
 
 
 class Clocks(Section):
     """Durations: `5d` calendar days, `5wd` working days, `40bh`/`90bm`/`30bs` business time."""
 
-    response: str = Field("5d", description="From arrival until an answer is delivered.")
-    share_minutes: int = Field(60, ge=1, description="From arrival until the IBD has its copy.")
+    response: str = Field(default="5d", description="From arrival until an answer is delivered.")
+    share_minutes: int = Field(default=60, ge=1, description="From arrival until the IBD has its copy.")
     ladder: list[Rung] = Field(
-        [
+        default=[
             Rung(share=0.5, tell=["owner"]),
             Rung(share=0.8, tell=["lead", "on_call"]),
             Rung(share=1.0, tell=["ciso"]),
         ],
         description="The rungs of the response clock.",
     )
-    sweep_minutes: float = Field(5, gt=0, description="How often the ladder is looked at.")
+    sweep_minutes: float = Field(default=5, gt=0, description="How often the ladder is looked at.")
 
 
 class Intake(Section):
     """How incoming mail is treated."""
 
-    tries: int = Field(3, ge=1, description="Failures of one message before it is quarantined.")
-    max_bytes: int = Field(50 * 2**20, ge=2**10, description="The largest message that is opened.")
+    tries: int = Field(default=3, ge=1, description="Failures of one message before it is quarantined.")
+    max_bytes: int = Field(default=50 * 2**20, ge=2**10, description="The largest message that is opened.")
 
 
 class Prefect(Section):
     """Where the flows run."""
 
     api_url: str = Field(
-        "", description="An existing Prefect server's API. Empty: `meldbalie up` starts its own."
+        default="", description="An existing Prefect server's API. Empty: `meldbalie up` starts its own."
     )
-    port: int = Field(4200, ge=1, le=65535, description="Port of the server that `up` starts.")
-    home: Path = Field(Path("var/prefect"), description="The server's and the runner's files.")
-    ui_url: str = Field("", description="Where handlers reach the UI, if not at the API's host.")
+    port: int = Field(default=4200, ge=1, le=65535, description="Port of the server that `up` starts.")
+    home: Path = Field(default=Path("var/prefect"), description="The server's and the runner's files.")
+    ui_url: str = Field(default="", description="Where handlers reach the UI, if not at the API's host.")
     shift_minutes: float = Field(
-        60,
+        default=60,
         gt=0,
         description="How long one run of intake or deliver works before the next takes over.",
     )
     reconcile_minutes: float = Field(
-        2, gt=0, description="How often runs are compared with tickets, and stopped flows started."
+        default=2, gt=0, description="How often runs are compared with tickets, and stopped flows started."
     )
 
 
 class Web(Section):
     """The status pages."""
 
-    host: str = Field("127.0.0.1", description="The address that the web app listens on.")
-    port: int = Field(8600, ge=1, le=65535, description="Its port.")
-    workers: int = Field(2, ge=1, description="Web processes.")
+    host: str = Field(default="127.0.0.1", description="The address that the web app listens on.")
+    port: int = Field(default=8600, ge=1, le=65535, description="Its port.")
+    workers: int = Field(default=2, ge=1, description="Web processes.")
     proxies: int = Field(
-        0,
+        default=0,
         ge=0,
         description="Reverse proxies in front whose X-Forwarded headers are to be believed.",
     )
-    rate_limit: str = Field("60 per minute", description="Requests for a secret link, per address.")
+    rate_limit: str = Field(default="60 per minute", description="Requests for a secret link, per address.")
     rate_limit_storage: str = Field(
-        "memory://", description="Where counts are kept; a redis:// URL with several web machines."
+        default="memory://", description="Where counts are kept; a redis:// URL with several web machines."
     )
 
 
@@ -253,11 +253,11 @@ class Settings(BaseSettings):
     database: Database = Database()
     ibd: Ibd = Ibd()
     triage: list[Person] = Field(
-        [], description="Handlers: told of every ticket, and the owner of what nobody owns."
+        default=[], description="Handlers: told of every ticket, and the owner of what nobody owns."
     )
-    lead: Person | None = Field(None, description="The team lead.")
-    on_call: Person | None = Field(None, description="Who is on call (piketdienst).")
-    ciso: Person | None = Field(None, description="The CISO.")
+    lead: Person | None = Field(default=None, description="The team lead.")
+    on_call: Person | None = Field(default=None, description="Who is on call (piketdienst).")
+    ciso: Person | None = Field(default=None, description="The CISO.")
     clocks: Clocks = Clocks()
     intake: Intake = Intake()
     prefect: Prefect = Prefect()

@@ -1,0 +1,244 @@
+"""A ticket: one report, its state, its history, what was said, and who reported it.
+
+Identity lies in a table of its own, apart from the report; both are encrypted columns.
+The history is append-only and hash-chained: each event carries the digest of the one before it.
+"""
+
+import hashlib
+import json
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, UniqueConstraint, event
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Mapped, Mapper, mapped_column, relationship
+
+from .base import Base
+from .errors import IllegalMove
+from .owners import Owner
+from .states import NEXT_STATES, STATE_LABELS, CloseReason, TicketState
+from .vault import SealedBytes, SealedText
+
+
+class WaitingOn(StrEnum):
+    """Who is expected to do something next."""
+
+    HANDLER = "handler"
+    OWNER = "owner"
+    REPORTER = "reporter"
+    SUPPLIER = "supplier"
+    IBD = "ibd"
+
+
+class Direction(StrEnum):
+    """From whom to whom a message went."""
+
+    FROM_REPORTER = "from_reporter"
+    TO_REPORTER = "to_reporter"
+    FROM_OWNER = "from_owner"
+    INTERNAL = "internal"
+
+
+class Ticket(Base):
+    """One report and what becomes of it."""
+
+    __tablename__ = "tickets"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    reference: Mapped[str] = mapped_column(unique=True)
+    version: Mapped[int] = mapped_column()
+    state: Mapped[TicketState] = mapped_column(default=TicketState.RECEIVED)
+    close_reason: Mapped[CloseReason | None]
+    waiting_on: Mapped[WaitingOn] = mapped_column(default=WaitingOn.HANDLER)
+    arrived_at: Mapped[datetime]
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    expected_fix_on: Mapped[date | None]
+    tlp: Mapped[str] = mapped_column(default="TLP:AMBER")
+    was_encrypted: Mapped[bool] = mapped_column(default=False)
+    signature: Mapped[str] = mapped_column(default="none")
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("owners.id"))
+    routed_because: Mapped[str] = mapped_column(default="")
+    linked_to: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
+
+    owner: Mapped[Owner | None] = relationship()
+    reporter: Mapped["Reporter"] = relationship(back_populates="ticket")
+    messages: Mapped[list["Message"]] = relationship(back_populates="ticket", order_by="Message.id")
+    history: Mapped[list["Event"]] = relationship(back_populates="ticket", order_by="Event.seq")
+    targets: Mapped[list["Target"]] = relationship(back_populates="ticket", order_by="Target.id")
+
+    __mapper_args__: ClassVar = {"version_id_col": version}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything can still happen to it."""
+        return self.state is not TicketState.CLOSED
+
+    @property
+    def report(self) -> "Message":
+        """The first message: the report itself."""
+        return self.messages[0]
+
+    def move_to(self, state: TicketState, *, by: str, at: datetime, because: str = "") -> "Event":
+        """Change the state and record who did it; the only way a ticket changes state."""
+        if state not in NEXT_STATES[self.state]:
+            raise IllegalMove(self._what_is_possible(state))
+        was, self.state = self.state, state
+        if state is TicketState.CLOSED:
+            self.closed_at = at
+        return self.record(
+            "moved", by=by, at=at, because=because, **{"from": was.value, "to": state.value}
+        )
+
+    def record(
+        self, kind: str, *, by: str, at: datetime, because: str = "", **facts: Any
+    ) -> "Event":
+        """Add an event to the history; facts are references, dates and codes, never report text."""
+        before = self.history[-1] if self.history else None
+        entry = Event(
+            seq=before.seq + 1 if before else 1,
+            at=at,
+            kind=kind,
+            actor=by,
+            because=because,
+            facts=facts,
+            previous=before.digest if before else "",
+        )
+        entry.digest = entry.chained_digest(self.reference)
+        self.history.append(entry)
+        return entry
+
+    def _what_is_possible(self, wanted: TicketState) -> str:
+        possible = sorted(STATE_LABELS[state][1] for state in NEXT_STATES[self.state])
+        now, then = STATE_LABELS[self.state][1], STATE_LABELS[wanted][1]
+        if not possible:
+            return (
+                f"{self.reference} is {now}: nothing follows; a new message opens a linked ticket"
+            )
+        return f"{self.reference} is {now} and cannot become {then}; it can become {' or '.join(possible)}"
+
+
+class Event(Base):
+    """One thing that happened to a ticket."""
+
+    __tablename__ = "events"
+    __table_args__ = (UniqueConstraint("ticket_id", "seq"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"))
+    seq: Mapped[int]
+    at: Mapped[datetime]
+    kind: Mapped[str]
+    actor: Mapped[str]
+    because: Mapped[str] = mapped_column(SealedText)
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)
+    previous: Mapped[str]
+    digest: Mapped[str]
+
+    ticket: Mapped[Ticket] = relationship(back_populates="history")
+
+    def chained_digest(self, reference: str) -> str:
+        """The SHA-256 of this event and the digest of the one before it."""
+        content = [
+            reference,
+            self.seq,
+            self.at.isoformat(),
+            self.kind,
+            self.actor,
+            self.because,
+            self.facts,
+            self.previous,
+        ]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def first_broken_link(ticket: Ticket) -> Event | None:
+    """The first event of a history that was altered, or ``None`` when the chain holds."""
+    previous = ""
+    for entry in ticket.history:
+        if entry.previous != previous or entry.digest != entry.chained_digest(ticket.reference):
+            return entry
+        previous = entry.digest
+    return None
+
+
+@event.listens_for(Event, "before_update")
+@event.listens_for(Event, "before_delete")
+def _append_only(mapper: Mapper[Any], connection: Connection, target: Event) -> None:
+    del mapper, connection
+    raise IllegalMove(f"event {target.seq} is history, and history is only added to")
+
+
+class Reporter(Base):
+    """Who reported, apart from what was reported."""
+
+    __tablename__ = "reporters"
+    __table_args__ = (
+        CheckConstraint("credit IN ('unasked', 'name', 'pseudonym', 'none')", name="credit"),
+    )
+
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), primary_key=True)
+    name: Mapped[str | None] = mapped_column(SealedText)
+    address: Mapped[str | None] = mapped_column(SealedText)
+    fingerprint: Mapped[str | None] = mapped_column(SealedText)
+    shares_identity: Mapped[bool] = mapped_column(default=False)
+    credit: Mapped[str] = mapped_column(default="unasked")
+
+    ticket: Mapped[Ticket] = relationship(back_populates="reporter")
+
+
+class Message(Base):
+    """One thing that was said on a ticket."""
+
+    __tablename__ = "messages"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), index=True)
+    ledger_id: Mapped[int | None] = mapped_column(ForeignKey("ledger.id"), unique=True)
+    at: Mapped[datetime]
+    direction: Mapped[Direction]
+    subject: Mapped[str] = mapped_column(SealedText, default="")
+    text: Mapped[str] = mapped_column(SealedText)
+
+    ticket: Mapped[Ticket] = relationship(back_populates="messages")
+    attachments: Mapped[list["Attachment"]] = relationship(
+        back_populates="message", order_by="Attachment.id"
+    )
+
+
+class Attachment(Base):
+    """A file that came with a message."""
+
+    __tablename__ = "attachments"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), index=True)
+    name: Mapped[str] = mapped_column(SealedText)
+    type: Mapped[str]
+    size: Mapped[int]
+    sha256: Mapped[str]
+    content: Mapped[bytes] = mapped_column(SealedBytes)
+
+    message: Mapped[Message] = relationship(back_populates="attachments")
+
+
+class Target(Base):
+    """A host or an address that a report is about."""
+
+    __tablename__ = "targets"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), index=True)
+    value: Mapped[str] = mapped_column(SealedText)
+
+    ticket: Mapped[Ticket] = relationship(back_populates="targets")
+
+
+class NumberSeries(Base):
+    """The last ticket number given out in a year."""
+
+    __tablename__ = "number_series"
+
+    year: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    last: Mapped[int]

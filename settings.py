@@ -31,9 +31,7 @@ class SettingsError(Exception):
 
 def _full_fingerprint(value: str) -> str:
     fingerprint = value.replace(" ", "").upper()
-    if fingerprint and (
-        len(fingerprint) != 40 or any(c not in "0123456789ABCDEF" for c in fingerprint)
-    ):
+    if fingerprint and (len(fingerprint) != 40 or any(c not in "0123456789ABCDEF" for c in fingerprint)):
         raise ValueError("give the full fingerprint: 40 hexadecimal digits, as gpg -K shows it")
     return fingerprint
 
@@ -172,12 +170,8 @@ class Ibd(Section):
 class Rung(Section):
     """One step of the escalation ladder."""
 
-    share: float = Field(
-       default= gt=0, description="When: this share of the clock has run (1.0: it is due)."
-    )
-    tell: list[Literal["owner", "handlers", "lead", "on_call", "ciso"]] = Field(
-       default= description="Who is told."
-    )
+    share: float = Field(gt=0, description="When: this share of the clock has run (1.0: it is due).")
+    tell: list[Literal["owner", "handlers", "lead", "on_call", "ciso"]] = Field(description="Who is told.")
 
 
 class Clocks(Section):

@@ -87,13 +87,9 @@ class Ticket(Base):
         was, self.state = self.state, state
         if state is TicketState.CLOSED:
             self.closed_at = at
-        return self.record(
-            "moved", by=by, at=at, because=because, **{"from": was.value, "to": state.value}
-        )
+        return self.record("moved", by=by, at=at, because=because, **{"from": was.value, "to": state.value})
 
-    def record(
-        self, kind: str, *, by: str, at: datetime, because: str = "", **facts: Any
-    ) -> "Event":
+    def record(self, kind: str, *, by: str, at: datetime, because: str = "", **facts: Any) -> "Event":
         """Add an event to the history; facts are references, dates and codes, never report text."""
         before = self.history[-1] if self.history else None
         entry = Event(
@@ -113,10 +109,9 @@ class Ticket(Base):
         possible = sorted(STATE_LABELS[state][1] for state in NEXT_STATES[self.state])
         now, then = STATE_LABELS[self.state][1], STATE_LABELS[wanted][1]
         if not possible:
-            return (
-                f"{self.reference} is {now}: nothing follows; a new message opens a linked ticket"
-            )
-        return f"{self.reference} is {now} and cannot become {then}; it can become {' or '.join(possible)}"
+            return f"{self.reference} is {now}; a new message opens a linked ticket"
+        allowed = " or ".join(possible)
+        return f"{self.reference} is {now} and cannot become {then}; it can become {allowed}"
 
 
 class Event(Base):
@@ -174,9 +169,7 @@ class Reporter(Base):
     """Who reported, apart from what was reported."""
 
     __tablename__ = "reporters"
-    __table_args__ = (
-        CheckConstraint("credit IN ('unasked', 'name', 'pseudonym', 'none')", name="credit"),
-    )
+    __table_args__ = (CheckConstraint("credit IN ('unasked', 'name', 'pseudonym', 'none')", name="credit"),)
 
     ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), primary_key=True)
     name: Mapped[str | None] = mapped_column(SealedText)
@@ -202,9 +195,7 @@ class Message(Base):
     text: Mapped[str] = mapped_column(SealedText)
 
     ticket: Mapped[Ticket] = relationship(back_populates="messages")
-    attachments: Mapped[list["Attachment"]] = relationship(
-        back_populates="message", order_by="Attachment.id"
-    )
+    attachments: Mapped[list["Attachment"]] = relationship(back_populates="message", order_by="Attachment.id")
 
 
 class Attachment(Base):

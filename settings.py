@@ -205,6 +205,14 @@ class Prefect(Section):
     )
     port: int = Field(default=4200, ge=1, le=65535, description="Port of the server that `up` starts.")
     home: Path = Field(default=Path("var/prefect"), description="The server's and the runner's files.")
+    auth_file: Path | None = Field(
+        default=None,
+        description="File with the `user:password` of the server and its UI; without one nobody is asked.",
+    )
+    encryption_key_file: Path | None = Field(
+        default=None,
+        description="A Fernet key for Prefect's secret blocks; without one it lies in its database.",
+    )
     ui_url: str = Field(default="", description="Where handlers reach the UI, if not at the API's host.")
     shift_minutes: float = Field(
         default=60,
@@ -233,6 +241,18 @@ class Web(Section):
     )
 
 
+class Logs(Section):
+    """Where the processes that `up` starts write to."""
+
+    to: Literal["files", "stdout"] = Field(
+        default="files", description="A file each, or our standard output for systemd and containers."
+    )
+    directory: Path = Field(default=Path("var/log"), description="Where the files lie.")
+    max_bytes: int = Field(
+        default=10 * 2**20, ge=2**16, description="A larger file is put away as `.1` and begun again."
+    )
+
+
 class Settings(BaseSettings):
     """The whole configuration of one installation."""
 
@@ -256,6 +276,17 @@ class Settings(BaseSettings):
     intake: Intake = Intake()
     prefect: Prefect = Prefect()
     web: Web = Web()
+    logs: Logs = Logs()
+
+    @property
+    def prefect_api(self) -> str:
+        """The API that our processes talk to."""
+        return self.prefect.api_url or f"http://127.0.0.1:{self.prefect.port}/api"
+
+    @property
+    def prefect_ui(self) -> str:
+        """Where handlers find the Prefect UI, without a slash at the end."""
+        return (self.prefect.ui_url or self.prefect_api.removesuffix("/api")).rstrip("/")
 
     @classmethod
     def settings_customise_sources(
@@ -274,6 +305,13 @@ class Settings(BaseSettings):
 def config_file() -> Path:
     """The configuration file in use; it need not exist."""
     return Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)
+
+
+def use(file: Path) -> Settings:
+    """Work with another configuration file from here on, this process and what it starts."""
+    os.environ[CONFIG_VARIABLE] = str(file.absolute())
+    settings.cache_clear()
+    return settings()
 
 
 @cache
@@ -309,14 +347,18 @@ def read_secret(file: Path | None) -> str | None:
 
 
 def prefect_variables(config: Settings, api_url: str) -> dict[str, str]:
-    """The environment in which our Prefect processes run: no telemetry, own files, loopback."""
-    return {
+    """The environment of every process that uses Prefect: own files, no telemetry, our credentials."""
+    variables = {
         "PREFECT_HOME": str(config.prefect.home.absolute()),
         "PREFECT_API_URL": api_url,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_LOGGING_COLORS": "false",
     }
+    if credentials := read_secret(config.prefect.auth_file):
+        variables["PREFECT_API_AUTH_STRING"] = credentials
+    return variables
 
 
 def retry_waits(config: Settings) -> list[timedelta]:

@@ -35,7 +35,7 @@ class Clock(Base):
     stopped_at: Mapped[datetime | None]
     next_rung_at: Mapped[datetime | None]
 
-    ticket: Mapped[Ticket] = relationship()
+    ticket: Mapped[Ticket] = relationship(back_populates="clocks")
 
 
 class FiredRung(Base):

@@ -1,22 +1,39 @@
 """Which Prefect run shows which ticket. The ticket is the truth, the run is a view and a form."""
 
 from sqlalchemy import ForeignKey
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from .base import Base
+from .holding import hold
 from .ticket import Ticket
 from .vault import SealedText
 
 
 class DeskRun(Base):
-    """The handlers' run of a ticket, and the form that it last asked."""
+    """The handlers' run of a ticket, the form that it asked last, and the last one that was applied.
+
+    A form's number is used once: an answer to it is applied only while ``applied`` is lower, so a
+    run that is killed and begins again applies nothing twice.
+    """
 
     __tablename__ = "desk_runs"
 
     ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), primary_key=True)
     run_id: Mapped[str | None]
-    asked: Mapped[int] = mapped_column(default=1)
-    asked_seq: Mapped[int] = mapped_column(default=0)
+    made: Mapped[int] = mapped_column(default=0)
+    asked: Mapped[int] = mapped_column(default=0)
+    asked_after: Mapped[int] = mapped_column(default=0)
+    applied: Mapped[int] = mapped_column(default=0)
     refused_because: Mapped[str | None] = mapped_column(SealedText)
 
     ticket: Mapped[Ticket] = relationship()
+
+
+def desk_run_of(session: Session, ticket: Ticket) -> DeskRun:
+    """The row of a ticket's run; made when it is first asked for. Holds the ticket."""
+    hold(session, ticket)
+    row = session.get(DeskRun, ticket.id, with_for_update=True)
+    if row is None:
+        row = DeskRun(ticket=ticket, made=0, asked=0, asked_after=0, applied=0)
+        session.add(row)
+    return row

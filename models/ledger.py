@@ -7,14 +7,27 @@ recorded and makes nothing new.
 """
 
 import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, or_, select, text, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .base import Base
 from .vault import SealedBytes, SealedText
+
+BATCH = 500
+#: One header field as :mod:`..mailbox.parts` reads it; what is none begins the body.
+_FIELD = re.compile(rb"(?!--)([!-9;-~]{1,200})[ \t]*:([^\n]*\n?(?:[ \t][^\n]*(?:\n|\Z))*+)")
+#: What relays and mail servers add on the way (RFC 5321 4.4, RFC 6376, RFC 7208, RFC 8601, RFC 8617).
+_TRACE = re.compile(
+    rb"received|received-spf|return-path|delivered-to|envelope-to|delivery-date|dkim-signature"
+    rb"|domainkey-signature|authentication-results|arc-.*|x-.*|status",
+    re.IGNORECASE,
+)
 
 
 class Verdict(StrEnum):
@@ -48,6 +61,13 @@ class LedgerEntry(Base):
             sqlite_where=text("verdict IS NULL"),
             postgresql_where=text("verdict IS NULL"),
         ),
+        Index(
+            "ix_ledger_in_the_inbox",
+            "mailbox",
+            "uidvalidity",
+            sqlite_where=text("put_away_at IS NULL"),
+            postgresql_where=text("put_away_at IS NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -60,7 +80,7 @@ class LedgerEntry(Base):
     size: Mapped[int]
     arrived_at: Mapped[datetime]
     taken_at: Mapped[datetime]
-    raw: Mapped[bytes] = mapped_column(SealedBytes)
+    raw: Mapped[bytes] = mapped_column(SealedBytes, deferred=True)
     same_as: Mapped[int | None] = mapped_column(ForeignKey("ledger.id"))
     verdict: Mapped[Verdict | None]
     decided_at: Mapped[datetime | None]
@@ -70,6 +90,116 @@ class LedgerEntry(Base):
     ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
 
 
-def digest_of(raw: bytes) -> str:
-    """The SHA-256 of the message as it arrived."""
-    return hashlib.sha256(raw).hexdigest()
+@dataclass(frozen=True)
+class Place:
+    """Where a message lay: the mailbox and its UIDVALIDITY (RFC 9051, 2.3.1.1)."""
+
+    mailbox: str
+    uidvalidity: int
+
+
+def enter(
+    session: Session,
+    place: Place,
+    uid: int,
+    raw: bytes,
+    *,
+    message_id: str,
+    arrived_at: datetime,
+    now: datetime,
+) -> LedgerEntry:
+    """Write a message into the ledger; one that is there already is marked as repeated.
+
+    One that could not be opened before is judged again: somebody put it back, or sent it again.
+    """
+    identity = identity_of(raw)
+    is_first = select(LedgerEntry).where(LedgerEntry.identity == identity, LedgerEntry.same_as.is_(None))
+    first = session.scalars(is_first).one_or_none()  # without its bytes: they are deferred
+    entry = LedgerEntry(
+        mailbox=place.mailbox,
+        uidvalidity=place.uidvalidity,
+        uid=uid,
+        message_id=message_id,
+        identity=identity,
+        digest=hashlib.sha256(raw).hexdigest(),
+        size=len(raw),
+        arrived_at=arrived_at,
+        taken_at=now,
+        raw=raw,
+        tries=0,
+    )
+    if first is not None:
+        entry.same_as = first.id
+        known = _first_not_quarantined(session, first)
+        if known is not None:
+            entry.ticket_id, entry.verdict, entry.decided_at = known.ticket_id, Verdict.REPEATED, now
+    session.add(entry)
+    return entry
+
+
+def uids_entered(session: Session, place: Place, uids: Sequence[int]) -> set[int]:
+    """Which of these messages the ledger has already."""
+    found: set[int] = set()
+    for start in range(0, len(uids), BATCH):
+        some = select(LedgerEntry.uid).where(*_at(place), LedgerEntry.uid.in_(uids[start : start + BATCH]))
+        found.update(session.scalars(some))
+    return found
+
+
+def undecided(session: Session) -> list[int]:
+    """The numbers of the entries that nothing has become of yet, the oldest first."""
+    waiting = select(LedgerEntry.id).where(LedgerEntry.verdict.is_(None)).order_by(LedgerEntry.id)
+    return list(session.scalars(waiting))
+
+
+def not_put_away(session: Session, place: Place) -> list[tuple[int, int, Verdict]]:
+    """The decided entries that may still lie in the inbox: number, UID, verdict."""
+    decided = select(LedgerEntry.id, LedgerEntry.uid, LedgerEntry.verdict).where(
+        *_at(place), LedgerEntry.put_away_at.is_(None), LedgerEntry.verdict.is_not(None)
+    )
+    return [(number, uid, verdict) for number, uid, verdict in session.execute(decided) if verdict]
+
+
+def were_put_away(session: Session, numbers: Sequence[int], *, now: datetime) -> None:
+    """Record that these entries have left the inbox."""
+    for start in range(0, len(numbers), BATCH):
+        some = LedgerEntry.id.in_(numbers[start : start + BATCH])
+        session.execute(update(LedgerEntry).where(some).values(put_away_at=now))
+
+
+def identity_of(raw: bytes) -> str:
+    """What a message is, whichever way it came: the SHA-256 of its headers and its body.
+
+    Only what differs between two copies of one message does not count: trace headers, where headers
+    are folded, how lines end. In doubt two messages differ: a report that is taken for an earlier one
+    is lost, one that is not is merely there twice.
+    """
+    headers: list[tuple[bytes, bytes]] = []
+    position = 0
+    while field := _FIELD.match(raw, position):
+        name, value = field.group(1).lower(), field.group(2)
+        if not _TRACE.fullmatch(name):
+            headers.append((name, re.sub(rb"\r?\n", b"", value).strip(b" \t\r")))
+        position = field.end()
+    headers.sort(key=lambda header: header[0])  # those of one name keep their order
+    body = raw[position:].replace(b"\r\n", b"\n").strip(b"\r\n")
+    digest = hashlib.sha256()
+    for part in (*(part for header in headers for part in header), body):
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _first_not_quarantined(session: Session, first: LedgerEntry) -> LedgerEntry | None:
+    if first.verdict is not Verdict.QUARANTINED:
+        return first
+    nothing = (Verdict.QUARANTINED, Verdict.REPEATED)
+    later = select(LedgerEntry).where(
+        LedgerEntry.same_as == first.id,
+        or_(LedgerEntry.verdict.is_(None), LedgerEntry.verdict.not_in(nothing)),
+    )
+    return session.scalars(later.order_by(LedgerEntry.id).limit(1)).first()
+
+
+def _at(place: Place) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return LedgerEntry.mailbox == place.mailbox, LedgerEntry.uidvalidity == place.uidvalidity

@@ -1,18 +1,21 @@
 """The outbox: every mail that is to leave, written in the transaction of what caused it.
 
 A row says what is to be said to whom, not the text: it is worded and sealed when it is delivered,
-for one recipient. ``once`` makes the same cause write the same mail only once. What a row needs
-that stands nowhere else (a new secret link) lies encrypted in ``facts`` until it is delivered.
+for one recipient. ``once`` makes the same cause write the same mail only once; it lies in the clear,
+so it names a reporter by role, never by address. What a row needs that stands nowhere else (a new
+secret link) lies encrypted in ``facts`` until it is delivered.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, Index, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from .base import Base
+from .promise import Correspondent, Promise
 from .ticket import Message, Ticket
 from .vault import SealedJson, SealedText
 
@@ -85,3 +88,66 @@ class Thread(Base):
     token: Mapped[str] = mapped_column(SealedText)
 
     ticket: Mapped[Ticket] = relationship()
+
+
+def write_mail(
+    session: Session,
+    kind: MailKind,
+    to: Correspondent,
+    *,
+    party: str,
+    cause: str,
+    now: datetime,
+    ticket: Ticket | None,
+    about: Message | None = None,
+    facts: Mapping[str, str | float] | None = None,
+) -> Mail:
+    """Write a mail; the same cause for the same recipient gives the mail that is there already.
+
+    ``cause`` is a number or a code of ours. Hold the ticket first: two may have the same cause.
+    """
+    recipient = "reporter" if party == "reporter" else to.address.lower()
+    once = f"{kind}/{ticket.reference if ticket else 'intake'}/{cause}/{recipient}"
+    written = session.scalars(select(Mail).where(Mail.once == once)).one_or_none()
+    if written is not None:
+        return written
+    mail = Mail(
+        once=once,
+        kind=kind,
+        ticket=ticket,
+        message=about,
+        party=party,
+        recipient=to.address,
+        recipient_name=to.name,
+        fingerprint=to.fingerprint,
+        facts=dict(facts or {}),
+        created_at=now,
+        next_try_at=now,
+    )
+    session.add(mail)
+    return mail
+
+
+def tell_handlers(
+    session: Session, mail: Mail, problem: str, promise: Promise, *, by: str, now: datetime
+) -> None:
+    """Tell the handlers that a mail waits for them. Of a mail that says so itself nobody is told."""
+    session.flush()
+    time = f"try {mail.tries}"
+    if mail.ticket is not None:
+        noted = mail.ticket.record("undelivered", by=by, at=now, mail=mail.kind.value, problem=problem)
+        time = f"event {noted.seq}"
+    if mail.kind is MailKind.UNDELIVERED:
+        return
+    facts = {"mail": mail.kind.value, "party": mail.party, "problem": problem}
+    for handler in promise.triage:
+        write_mail(
+            session,
+            MailKind.UNDELIVERED,
+            handler,
+            party="staff",
+            cause=f"{mail.id}, {time}",
+            now=now,
+            ticket=mail.ticket,
+            facts=facts,
+        )

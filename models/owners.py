@@ -3,7 +3,7 @@
 from datetime import date
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from .base import Base
@@ -38,10 +38,17 @@ class Owner(Base):
 
 
 class Asset(Base):
-    """A host, a domain suffix or an address range of an owner."""
+    """A host, a domain suffix or an address range of an owner.
+
+    The value is in the form that routing compares: ``www.voorbeeld.nl``, ``voorbeeld.nl`` for itself
+    and all under it, ``203.0.113.0/24``.
+    """
 
     __tablename__ = "assets"
-    __table_args__ = (UniqueConstraint("kind", "value", "source"),)
+    __table_args__ = (
+        UniqueConstraint("kind", "value", "source"),
+        CheckConstraint("valid_until >= valid_from", name="validity"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     owner_id: Mapped[int] = mapped_column(ForeignKey("owners.id"), index=True)

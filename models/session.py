@@ -9,6 +9,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
+from . import tables as tables  # relationships name tables: all are known before the first query
+
 
 class Database:
     """An open database; SQLite writers queue up at the start of a transaction."""
@@ -19,7 +21,7 @@ class Database:
             address = address.set(password=password)
         if address.get_backend_name() == "sqlite" and address.database:
             Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-        self.engine = create_engine(address, pool_pre_ping=True)
+        self.engine = create_engine(address, pool_pre_ping=True, hide_parameters=True)
         prepare(self.engine)
         self._writer = self.engine.execution_options(sqlite_begin="IMMEDIATE")
 
@@ -51,7 +53,7 @@ def prepare(engine: Engine) -> None:
 def _set_up_sqlite(connection: Any, record: object) -> None:
     del record
     connection.isolation_level = None  # we say BEGIN ourselves
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

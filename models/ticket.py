@@ -6,19 +6,22 @@ The history is append-only and hash-chained: each event carries the digest of th
 
 import hashlib
 import json
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, UniqueConstraint, event
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, UniqueConstraint, event, inspect, select
 from sqlalchemy.engine import Connection
-from sqlalchemy.orm import Mapped, Mapper, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Mapper, ORMExecuteState, Session, mapped_column, relationship
 
 from .base import Base
-from .errors import IllegalMove
+from .errors import IllegalMove, UnknownTicket
 from .owners import Owner
 from .states import NEXT_STATES, STATE_LABELS, CloseReason, TicketState
 from .vault import SealedBytes, SealedText
+
+if TYPE_CHECKING:
+    from .clocks import Clock
 
 
 class WaitingOn(StrEnum):
@@ -58,8 +61,8 @@ class Ticket(Base):
     tlp: Mapped[str] = mapped_column(default="TLP:AMBER")
     was_encrypted: Mapped[bool] = mapped_column(default=False)
     signature: Mapped[str] = mapped_column(default="none")
-    owner_id: Mapped[int | None] = mapped_column(ForeignKey("owners.id"))
-    routed_because: Mapped[str] = mapped_column(default="")
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("owners.id"), index=True)
+    routed_because: Mapped[str] = mapped_column(SealedText, default="")
     linked_to: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
 
     owner: Mapped[Owner | None] = relationship()
@@ -67,6 +70,8 @@ class Ticket(Base):
     messages: Mapped[list["Message"]] = relationship(back_populates="ticket", order_by="Message.id")
     history: Mapped[list["Event"]] = relationship(back_populates="ticket", order_by="Event.seq")
     targets: Mapped[list["Target"]] = relationship(back_populates="ticket", order_by="Target.id")
+
+    clocks: Mapped[list["Clock"]] = relationship(back_populates="ticket")
 
     __mapper_args__: ClassVar = {"version_id_col": version}
 
@@ -138,7 +143,7 @@ class Event(Base):
         content = [
             reference,
             self.seq,
-            self.at.isoformat(),
+            self.at.astimezone(UTC).isoformat(),
             self.kind,
             self.actor,
             self.because,
@@ -146,6 +151,14 @@ class Event(Base):
             self.previous,
         ]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def ticket_called(session: Session, reference: str) -> Ticket:
+    """The ticket of a number such as ``CVD-2026-0042``; raises :class:`UnknownTicket`."""
+    ticket = session.scalars(select(Ticket).where(Ticket.reference == reference)).one_or_none()
+    if ticket is None:
+        raise UnknownTicket(f"there is no ticket {reference}; `meldbalie tickets` lists them")
+    return ticket
 
 
 def first_broken_link(ticket: Ticket) -> Event | None:
@@ -163,6 +176,12 @@ def first_broken_link(ticket: Ticket) -> Event | None:
 def _append_only(mapper: Mapper[Any], connection: Connection, target: Event) -> None:
     del mapper, connection
     raise IllegalMove(f"event {target.seq} is history, and history is only added to")
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _append_only_in_bulk(statement: ORMExecuteState) -> None:
+    if (statement.is_update or statement.is_delete) and statement.bind_mapper is inspect(Event):
+        raise IllegalMove("events are history, and history is only added to")
 
 
 class Reporter(Base):
@@ -209,7 +228,7 @@ class Attachment(Base):
     type: Mapped[str]
     size: Mapped[int]
     sha256: Mapped[str]
-    content: Mapped[bytes] = mapped_column(SealedBytes)
+    content: Mapped[bytes] = mapped_column(SealedBytes, deferred=True)
 
     message: Mapped[Message] = relationship(back_populates="attachments")
 

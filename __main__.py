@@ -1,0 +1,63 @@
+"""The command line: ``meldbalie COMMAND``. Each command is imported when it is asked for."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+from .settings import SettingsError
+
+Arguments = argparse.Namespace
+
+#: Command, the module that has its ``add_arguments`` and ``run``, and what it is for.
+COMMANDS: tuple[tuple[str, str, str], ...] = (
+    ("init", ".flows.operator.init", "write a configuration, make the keys, migrate the database"),
+    ("check", ".flows.operator.check", "try everything that the configuration names"),
+    ("up", ".flows.operator.up", "run everything: Prefect, the flows, the web app"),
+    ("flows", ".flows.operator.runner", "run the flows only, against the configured Prefect API"),
+    (
+        "demo",
+        ".flows.operator.demo",
+        "run everything on a local mail server, and report to it",
+    ),
+    ("tickets", ".flows.operator.tickets", "list the tickets"),
+    ("show", ".flows.operator.show", "show one ticket, decrypted, on this terminal"),
+    ("owners", ".flows.operator.owners", "import the owner directory"),
+    ("route", ".flows.operator.route", "say who answers for a target, and why"),
+    ("inspect", ".mailbox.inspection", "say what a raw message is, as JSON"),
+    ("due", ".models.due", "compute when a duration has run"),
+    ("settings", ".flows.operator.reference", "print the configuration reference"),
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 2 is a command line or a configuration that cannot be used."""
+    words = sys.argv[1:] if arguments is None else arguments
+    parser = _parser(words)
+    args = parser.parse_args(words)
+    try:
+        run: Callable[[Arguments], int] = args.run
+        return run(args)
+    except SettingsError as error:
+        print(f"meldbalie: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser(words: list[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="meldbalie", description="Coordinated vulnerability disclosure intake."
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, module, purpose in COMMANDS:
+        command = commands.add_parser(name, help=purpose, description=purpose)
+        if name in words:
+            implementation = import_module(module, __package__)
+            implementation.add_arguments(command)
+            command.set_defaults(run=implementation.run)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""Deliver: every mail of the outbox leaves once, sealed to its one recipient.
+
+The only place that sends mail. A mail is claimed in one transaction, leaves, and is recorded in
+the next; what cannot be sent is tried again with growing pauses and then parked where a handler
+sees it. Only the row's number passes through Prefect.
+"""
+
+from prefect import flow, task
+
+from ..mailbox import smtp
+from ..mailbox.compose import UnfitDraft, plain, sealed
+from ..mailbox.errors import CannotSeal, MailboxError, ServerUnreachable
+from ..models.delivery import anything_due, claim_next, was_delivered, was_held, was_not_delivered
+from ..models.outbox import Mail, MailKind
+from ..settings import retry_waits
+from . import desk
+from .discretion import discreet
+from .installation import Installation, installation
+from .mails import Letter, Withheld, letter
+from .shifts import Shift
+
+PAUSE_SECONDS = 1.0
+WRITTEN_BY_OTHERS = frozenset(
+    {MailKind.OWNER_REPORT, MailKind.HANDLER_REPORT, MailKind.IBD_COPY, MailKind.MESSAGE}
+)
+
+
+@flow(name="deliver", flow_run_name="deliver")
+def deliver(minutes: float | None = None) -> int:
+    """Send what is due, for a shift or (``minutes`` 0) until nothing is; gives how many left."""
+    with discreet("deliver"):
+        place, sent = installation(), 0
+        with Shift("deliver", place, minutes=minutes) as shift:
+            for _ in shift.turns(pause=PAUSE_SECONDS):
+                while shift.is_ours() and (number := _claim(place)) is not None:
+                    sent += send_mail(number)
+        return sent
+
+
+@task(task_run_name="mail {number}")
+def send_mail(number: int) -> bool:
+    """Send one claimed mail; ``True`` when a server has taken it."""
+    with discreet(f"mail {number}"):
+        return send(installation(), number)
+
+
+def _claim(place: Installation) -> int | None:
+    now = place.clock()
+    with place.database.reading() as session:
+        if not anything_due(session, now):
+            return None
+    with place.database.unit_of_work() as session:
+        return claim_next(session, now)
+
+
+def send(place: Installation, number: int) -> bool:
+    """Seal and send one claimed mail and record what came of it."""
+    try:
+        was_sealed = _seal_and_send(place, number)
+    except ServerUnreachable as error:
+        return _failed(place, number, type(error).__name__, for_good=False)
+    except (MailboxError, UnfitDraft) as error:
+        return _failed(place, number, type(error).__name__, for_good=True)
+    except Withheld as withheld:
+        return _held(place, number, withheld.problem)
+    with place.database.unit_of_work() as session:
+        mail = session.get_one(Mail, number)
+        was_delivered(session, mail, sealed=was_sealed, now=place.clock())
+        reference = mail.ticket.reference if mail.ticket else None
+    if reference:
+        desk.show_if_possible(place, reference)
+    return True
+
+
+def _seal_and_send(place: Installation, number: int) -> bool:
+    written = _letter(place, number, sealed=True)
+    raw = _sealed(place, written)
+    was_sealed = raw is not None
+    if raw is None:
+        written = _letter(place, number, sealed=False)
+        raw = plain(written.draft)
+    smtp.send(raw, sender=written.bounces_to, recipient=written.draft.recipient, via=place.smtp)
+    return was_sealed
+
+
+def _letter(place: Installation, number: int, *, sealed: bool) -> Letter:
+    with place.database.unit_of_work() as session:
+        return letter(place, session, session.get_one(Mail, number), sealed=sealed)
+
+
+def _sealed(place: Installation, written: Letter) -> bytes | None:
+    """The sealed mail, or ``None`` without a usable key. We never sign what others wrote."""
+    if not written.fingerprint:
+        return None
+    signed_by = None if written.kind in WRITTEN_BY_OTHERS else place.config.pgp.fingerprint
+    try:
+        return sealed(
+            written.draft,
+            outer_subject=written.outer_subject,
+            keyring=place.keyring,
+            to=written.fingerprint,
+            signed_by=signed_by,
+        )
+    except CannotSeal:
+        return None
+
+
+def _failed(place: Installation, number: int, problem: str, *, for_good: bool) -> bool:
+    with place.database.unit_of_work() as session:
+        was_not_delivered(
+            session,
+            session.get_one(Mail, number),
+            problem,
+            place.promise,
+            waits=retry_waits(place.config),
+            for_good=for_good,
+            now=place.clock(),
+        )
+    return False
+
+
+def _held(place: Installation, number: int, problem: str) -> bool:
+    with place.database.unit_of_work() as session:
+        was_held(session, session.get_one(Mail, number), problem, place.promise, now=place.clock())
+    return False

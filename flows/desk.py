@@ -1,0 +1,137 @@
+"""The handlers' desk: one Prefect run per open ticket, made, named and tagged after the ticket.
+
+What stands in Prefect is the reference, the state, the owner and dates; never a word of a report,
+nor who sent it. The run can be lost at any time: `reconcile` makes it anew from the ticket.
+"""
+
+import logging
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.exceptions import ObjectNotFound, PrefectException
+from prefect.states import Completed
+
+from ..models.clocks import Clock, ClockKind
+from ..models.desk import DeskRun, desk_run_of
+from ..models.states import STATE_LABELS
+from ..models.ticket import Ticket, ticket_called
+from .installation import Installation
+
+LOG = logging.getLogger(__name__)
+DEPLOYMENT = "ticket/ticket"
+
+
+@dataclass(frozen=True)
+class View:
+    """What Prefect shows of a ticket."""
+
+    name: str
+    tags: list[str]
+    is_open: bool
+
+
+@contextmanager
+def prefect_api() -> Generator[SyncPrefectClient]:
+    """A client of the Prefect API; it tries again by itself what a busy server refuses."""
+    with get_client(sync_client=True) as client:
+        yield client
+
+
+def show(place: Installation, reference: str) -> str:
+    """Make the ticket's run if there is none, name it after the ticket, and give its id.
+
+    Two who do so at once get the same run: Prefect knows it by its idempotency key.
+    """
+    with place.database.reading() as session:
+        ticket = ticket_called(session, reference)
+        view = _view(place, ticket)
+        row = session.get(DeskRun, ticket.id)
+        run_id, made = (row.run_id, row.made) if row else (None, 0)
+    with prefect_api() as client:
+        if run_id is not None and _renew(client, run_id, view):
+            return run_id
+        run_id = _make(client, reference, made + 1, view)
+    with place.database.unit_of_work() as session:
+        row = desk_run_of(session, ticket_called(session, reference))
+        row.run_id, row.made = run_id, made + 1
+    return run_id
+
+
+def _view(place: Installation, ticket: Ticket) -> View:
+    return View(name=run_name(place, ticket), tags=run_tags(ticket), is_open=ticket.is_open)
+
+
+def run_name(place: Installation, ticket: Ticket) -> str:
+    """What the list of runs shows: number, state, owner, when the answer is due."""
+    owner = ticket.owner.name if ticket.owner else "triage"
+    parts = [ticket.reference, STATE_LABELS[ticket.state][1], owner, _due_in_short(place, ticket)]
+    return " · ".join(part for part in parts if part)
+
+
+def run_tags(ticket: Ticket) -> list[str]:
+    """By what the list of runs is filtered."""
+    owner = ticket.owner.name if ticket.owner else "triage"
+    return [
+        "ticket",
+        f"owner:{owner}",
+        f"state:{ticket.state.value.lower()}",
+        f"waiting:{ticket.waiting_on.value}",
+    ]
+
+
+def local(place: Installation, instant: datetime) -> str:
+    """An instant as handlers read it: ``Thu 26 Nov 14:05``."""
+    return f"{instant.astimezone(ZoneInfo(place.config.organisation.zone)):%a %d %b %H:%M}"
+
+
+def response_clock(ticket: Ticket) -> Clock:
+    """The ticket's response clock."""
+    return next(clock for clock in ticket.clocks if clock.kind is ClockKind.RESPONSE)
+
+
+def _due_in_short(place: Installation, ticket: Ticket) -> str:
+    clock = response_clock(ticket)
+    if clock.stopped_at is not None:
+        return f"answered {local(place, clock.stopped_at)}"
+    return f"due {local(place, clock.due_at)}" if ticket.is_open else ""
+
+
+def _renew(client: SyncPrefectClient, run_id: str, view: View) -> bool:
+    """Give a run its name and tags; ``False`` when the ticket needs another run."""
+    try:
+        run = client.read_flow_run(UUID(run_id))
+    except ObjectNotFound:
+        return False
+    if view.is_open and run.state is not None and run.state.is_final():
+        return False
+    if not view.is_open and run.state is not None and run.state.is_paused():
+        client.set_flow_run_state(run.id, Completed(name="Closed"), force=True)
+    if run.name != view.name or sorted(run.tags) != sorted(view.tags):
+        client.update_flow_run(run.id, name=view.name, tags=view.tags)
+    return True
+
+
+def _make(client: SyncPrefectClient, reference: str, number: int, view: View) -> str:
+    deployment = client.read_deployment_by_name(DEPLOYMENT)
+    run = client.create_flow_run_from_deployment(
+        deployment.id,
+        parameters={"reference": reference},
+        idempotency_key=f"{reference}/{number}",
+        name=view.name,
+        tags=view.tags,
+    )
+    return str(run.id)
+
+
+def show_if_possible(place: Installation, reference: str) -> None:
+    """Like :func:`show`, but a Prefect server that is away is left to `reconcile`."""
+    try:
+        show(place, reference)
+    except (httpx.HTTPError, PrefectException) as error:
+        LOG.warning("%s is not shown in Prefect yet: %s", reference, type(error).__name__)

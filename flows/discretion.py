@@ -1,0 +1,28 @@
+"""Errors without words: what Prefect may know of a failure is its kind and its place.
+
+The text of an exception can hold what a library was given, a line of a report or an address, and
+Prefect keeps it in states, logs and events for good.
+"""
+
+import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
+
+
+class WorkFailed(Exception):
+    """A piece of work failed; the message names the work, the kind of error and where it arose."""
+
+
+@contextmanager
+def discreet(work: str) -> Generator[None]:
+    """Let an exception through as :class:`WorkFailed`, without its text and without its chain."""
+    try:
+        yield
+    except Exception as error:
+        raise WorkFailed(f"{work}: {type(error).__name__} at {_place_of(error)}") from None
+
+
+def _place_of(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "site-packages" not in frame.filename] or list(frames)
+    return f"{ours[-1].filename.rpartition('/')[2]}:{ours[-1].lineno}"

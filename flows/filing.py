@@ -1,0 +1,172 @@
+"""Filing one message: open it, judge it, and write all that follows in one transaction."""
+
+import hashlib
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ..mailbox.key_intake import Adopted
+from ..mailbox.opening import Opened, open_letter
+from ..models import delivery
+from ..models.filing import (
+    Received,
+    ReceivedFile,
+    decide,
+    join_ticket,
+    open_ticket,
+    thread_behind,
+)
+from ..models.ledger import LedgerEntry, Verdict
+from ..models.outbox import Mail, MailKind, Thread
+from ..models.ticket import Ticket
+from .installation import Installation
+from .judging import Judged, judge
+from .tokens import tokens_in
+
+
+def file_entry(place: Installation, number: int) -> tuple[Verdict, str | None]:
+    """Decide what becomes of a ledger entry, and do it; gives the verdict and the ticket's number."""
+    with place.database.reading() as session:
+        raw = session.get_one(LedgerEntry, number).raw
+    opened = open_letter(raw, place.keyring, limits=place.limits, loop_marker=place.loop_marker)
+    tokens = tokens_in(opened, place.config.organisation.address)
+    with place.database.reading() as session:
+        judged = judge(opened, names_a_thread=thread_behind(session, tokens) is not None)
+    key = None
+    if judged.verdict in (Verdict.OPENED_TICKET, Verdict.JOINED_TICKET):
+        key = adopt_key(place, opened)
+        if key and opened.signature.verdict == "unknown_key":
+            opened = open_letter(raw, place.keyring, limits=place.limits, loop_marker=place.loop_marker)
+    with place.database.unit_of_work() as session:
+        entry = session.get_one(LedgerEntry, number, with_for_update=True)
+        if entry.verdict is not None:
+            return entry.verdict, None
+        thread = thread_behind(session, tokens)
+        return judged.verdict, _file(place, session, entry, opened, judged, thread, key)
+
+
+def adopt_key(place: Installation, opened: Opened) -> str | None:
+    """The fingerprint to which answers are sealed: of a key that came along, or that signed."""
+    sender = opened.letter.sender
+    if sender is None:
+        return None
+    for offered in opened.keys:
+        adopted = place.keyring.adopt(offered.octets, address=sender)
+        if isinstance(adopted, Adopted):
+            return adopted.key.fingerprint
+    return opened.signature.fingerprint if opened.signature.verdict == "good" else None
+
+
+def note_failure(place: Installation, number: int, error: Exception) -> None:
+    """Count a failure of one message; after the last try it is quarantined and handlers are told."""
+    with place.database.unit_of_work() as session:
+        entry = session.get_one(LedgerEntry, number, with_for_update=True)
+        entry.tries += 1
+        entry.problem = type(error).__name__.lower()
+        if entry.tries >= place.config.intake.tries and entry.verdict is None:
+            _quarantine(place, session, entry)
+
+
+def _file(
+    place: Installation,
+    session: Session,
+    entry: LedgerEntry,
+    opened: Opened,
+    judged: Judged,
+    thread: Thread | None,
+    key: str | None,
+) -> str | None:
+    now = place.clock()
+    match judged.verdict:
+        case Verdict.OPENED_TICKET | Verdict.UNCLEAR:
+            received = _received(entry, opened, judged, key)
+            ticket = open_ticket(session, received, place.promise, now=now, entry=entry)
+        case Verdict.JOINED_TICKET if thread is not None:
+            ticket = _join(place, session, entry, _received(entry, opened, judged, key), thread)
+        case Verdict.BOUNCED if thread is not None:
+            ticket = thread.ticket
+            delivery.bounced(session, ticket, thread.party, place.promise, now=now)
+        case Verdict.QUARANTINED:
+            entry.problem = opened.problem
+            _quarantine(place, session, entry)
+            _tell_sender(place, session, entry, opened, judged)
+            return None
+        case _:
+            ticket = None
+    decide(entry, judged.verdict, now=now, ticket=ticket)
+    return ticket.reference if ticket else None
+
+
+def _join(
+    place: Installation, session: Session, entry: LedgerEntry, received: Received, thread: Thread
+) -> Ticket:
+    now = place.clock()
+    if not thread.ticket.is_open:
+        return open_ticket(session, received, place.promise, now=now, entry=entry, linked_to=thread.ticket)
+    join_ticket(session, received, thread, place.promise, now=now, entry=entry)
+    return thread.ticket
+
+
+def _received(entry: LedgerEntry, opened: Opened, judged: Judged, key: str | None) -> Received:
+    sender = next(iter(opened.letter.from_mailboxes), None)
+    return Received(
+        arrived_at=entry.arrived_at,
+        subject=opened.subject,
+        text=opened.text,
+        files=tuple(
+            ReceivedFile(name=file.name, type=file.content_type, content=file.content, sha256=file.sha256)
+            for file in opened.attachments
+        ),
+        targets=opened.targets,
+        name=sender.name if sender else None,
+        address=sender.address if sender else None,
+        fingerprint=key,
+        was_encrypted=opened.was_encrypted,
+        signature=opened.signature.verdict,
+        may_be_answered=judged.may_be_answered,
+    )
+
+
+def _quarantine(place: Installation, session: Session, entry: LedgerEntry) -> None:
+    now = place.clock()
+    decide(entry, Verdict.QUARANTINED, now=now)
+    for handler in place.promise.triage:
+        session.add(
+            Mail(
+                once=f"quarantined/{entry.id}/{handler.address}",
+                kind=MailKind.QUARANTINED,
+                ledger_id=entry.id,
+                party="staff",
+                recipient=handler.address,
+                recipient_name=handler.name,
+                fingerprint=handler.fingerprint,
+                facts={},
+                created_at=now,
+                next_try_at=now,
+            )
+        )
+
+
+def _tell_sender(
+    place: Installation, session: Session, entry: LedgerEntry, opened: Opened, judged: Judged
+) -> None:
+    """One safe note per address and day: who sent it is not proved, and mail could be reflected."""
+    sender, now = opened.letter.sender, place.clock()
+    if sender is None or not judged.may_be_answered:
+        return
+    address = hashlib.sha256(sender.lower().encode("utf-8", "surrogatepass")).hexdigest()
+    once = f"cannot_open/{address}/{place.promise.local_day(now)}"
+    if session.scalars(select(Mail.id).where(Mail.once == once)).first() is not None:
+        return
+    session.add(
+        Mail(
+            once=once,
+            kind=MailKind.CANNOT_OPEN,
+            ledger_id=entry.id,
+            party="reporter",
+            recipient=sender,
+            facts={},
+            created_at=now,
+            next_try_at=now,
+        )
+    )

@@ -1,0 +1,139 @@
+"""The form that a handler fills in on a ticket's run, and the card above it.
+
+The form is typed by the ticket: only what its state allows is offered, owners and handlers are
+offered by name. The card is markdown from our own fields; nothing that a reporter wrote is on it.
+"""
+
+from datetime import date
+from enum import StrEnum
+from typing import Any, Literal
+
+from prefect.input import RunInput
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from ..models.desk import DeskRun
+from ..models.states import NEXT_STATES, STATE_LABELS, CloseReason, TicketState
+from ..models.ticket import Event, Ticket
+from .desk import local, response_clock
+from .installation import Installation
+
+
+class Action(StrEnum):
+    """What a handler can do."""
+
+    ANSWER = "answer the reporter"
+    CONFIRM = "confirm"
+    INVALIDATE = "not confirmed"
+    ACCEPT = "accept: it will be fixed"
+    DEFER = "put on hold"
+    ASSIGN = "assign"
+    CLOSE = "close"
+
+
+class Answer(BaseModel):
+    """A filled-in form, checked by us: the server checks no more than the types of its fields."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    action: Action
+    who: str = Field(min_length=1)
+    text: str = ""
+    expected_fix_date: date | None = None
+    no_date_because: str = ""
+    assign_to: str = ""
+    close_reason: CloseReason | None = None
+
+
+def form(ticket: Ticket, *, handlers: list[str], owners: list[str], card: str) -> type[RunInput]:
+    """The form of a ticket as it stands now."""
+    fields: dict[str, Any] = {
+        "action": (_one_of([action.value for action in actions(ticket)]), Field(description=ACTIONS)),
+        "who": (
+            _one_of(handlers) if handlers else str,
+            Field(title="I am", description="Stands in the history. The reporter never sees it."),
+        ),
+        "text": (
+            str,
+            Field(
+                default="",
+                title="Text or reason",
+                description="Sent to the reporter, sealed to their key; deleted from Prefect at once.",
+                json_schema_extra={"format": "textarea"},
+            ),
+        ),
+        "expected_fix_date": (
+            date | None,
+            Field(default=None, description="With an answer: the day by which it will be fixed."),
+        ),
+        "no_date_because": (
+            str,
+            Field(default="", description="With an answer: why there is no expected fix date yet."),
+        ),
+    }
+    if owners:
+        fields["assign_to"] = (
+            _one_of(["", *owners]),
+            Field(default="", description="With assign: the owner who gets the report."),
+        )
+    fields["close_reason"] = (
+        _one_of(["", *(reason.value for reason in CloseReason)]),
+        Field(default="", description="With close: the reason that the reporter is told."),
+    )
+    made = create_model("Form", __base__=RunInput, **fields)
+    return made.with_initial_data(description=card)
+
+
+ACTIONS = "An answer with a date, or with the reason why there is none, stops the response clock."
+
+
+def actions(ticket: Ticket) -> list[Action]:
+    """What the ticket's state allows, the most likely first."""
+    following = NEXT_STATES[ticket.state]
+    possible = [Action.ANSWER]
+    if TicketState.VALID in following:
+        possible += [Action.CONFIRM, Action.ACCEPT]
+    elif TicketState.ACCEPTED in following:
+        possible.append(Action.ACCEPT)
+    if TicketState.INVALID in following:
+        possible.append(Action.INVALIDATE)
+    if TicketState.DEFERRED in following:
+        possible.append(Action.DEFER)
+    possible.append(Action.ASSIGN)
+    if TicketState.CLOSED in following:
+        possible.append(Action.CLOSE)
+    return possible
+
+
+def card(place: Installation, ticket: Ticket, row: DeskRun) -> str:
+    """What a handler should know before filling in the form, in markdown."""
+    clock = response_clock(ticket)
+    answered = f"answered {local(place, clock.stopped_at)}" if clock.stopped_at else "**not answered yet**"
+    lines = [
+        f"## {ticket.reference} · {STATE_LABELS[ticket.state][1]}",
+        *([f"> **Not done:** {row.refused_because}", ""] if row.refused_because else []),
+        f"- Received {local(place, ticket.arrived_at)}, answer due {local(place, clock.due_at)}: {answered}",
+        f"- Owner: {ticket.owner.name if ticket.owner else 'triage team'}",
+        f"- Waiting on the {ticket.waiting_on}",
+        f"- Expected fix date: {ticket.expected_fix_on or 'none given yet'}",
+        f"- The reporter {_can_be_reached(ticket)}; signature: {ticket.signature}",
+        f"- The report lies sealed in the handlers' mailboxes; or `meldbalie show {ticket.reference}`",
+        "",
+        "**History**",
+        *(f"- {local(place, entry.at)} {_told(entry)}" for entry in ticket.history[-10:]),
+    ]
+    return "\n".join(lines)
+
+
+def _can_be_reached(ticket: Ticket) -> str:
+    if not ticket.reporter.address:
+        return "left no address and reads the status page"
+    return "gets sealed mail" if ticket.reporter.fingerprint else "has no key: answers wait at the link"
+
+
+def _told(entry: Event) -> str:
+    facts = ", ".join(f"{name} {value}" for name, value in entry.facts.items() if value not in ("", None))
+    return f"{entry.kind.replace('_', ' ')} by {entry.actor}" + (f" ({facts})" if facts else "")
+
+
+def _one_of(values: list[str]) -> Any:
+    return Literal[tuple(values)]

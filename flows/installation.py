@@ -1,0 +1,131 @@
+"""One installation, ready to work: configuration, database, keyring, mail servers, promise, clock.
+
+Flows and commands get all that they work with from here, so that a test can hand them another.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from ..mailbox.imap import ImapAccount
+from ..mailbox.keyring import Keyring
+from ..mailbox.limits import Limits
+from ..mailbox.smtp import SmtpServer
+from ..models.calendar import Calendar, Duration
+from ..models.promise import Correspondent, Promise, RungPlan
+from ..models.session import Database
+from ..models.vault import vault
+from ..settings import Ibd, Person, Settings, SettingsError, read_secret, settings
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Everything that a flow works with."""
+
+    config: Settings
+    database: Database
+    keyring: Keyring
+    imap: ImapAccount
+    smtp: SmtpServer
+    promise: Promise
+    limits: Limits
+    clock: Callable[[], datetime]
+
+    @property
+    def loop_marker(self) -> str:
+        """The value of the X-Loop header by which our own mail is known when it comes back."""
+        return self.config.organisation.address
+
+
+@cache
+def installation() -> Installation:
+    """The installation that this process works for."""
+    return install(settings(), clock=lambda: datetime.now(UTC))
+
+
+def install(config: Settings, *, clock: Callable[[], datetime]) -> Installation:
+    """Open what the configuration names; raises :class:`SettingsError` with the way out."""
+    unlock_vault(config)
+    return Installation(
+        config=config,
+        database=open_database(config),
+        keyring=open_keyring(config),
+        imap=imap_account(config),
+        smtp=smtp_server(config),
+        promise=promise(config),
+        limits=Limits(size=config.intake.max_bytes),
+        clock=clock,
+    )
+
+
+def unlock_vault(config: Settings) -> None:
+    """Give this process the application keys."""
+    keys = read_secret(config.database.application_keys_file)
+    if not keys or not keys.split():
+        raise SettingsError(
+            f"database.application_keys_file = {config.database.application_keys_file}: the file holds"
+            " no key; `meldbalie init` makes one"
+        )
+    vault.unlock(keys.split())
+
+
+def open_database(config: Settings) -> Database:
+    """The database, connected when it is first used."""
+    return Database(config.database.url, read_secret(config.database.password_file))
+
+
+def open_keyring(config: Settings) -> Keyring:
+    """The keyring with the intake key and the pinned keys."""
+    passphrase = read_secret(config.pgp.passphrase_file)
+    return Keyring(config.pgp.home, passphrase=passphrase, timeout=config.pgp.timeout_seconds)
+
+
+def imap_account(config: Settings) -> ImapAccount:
+    """The intake mailbox."""
+    imap = config.imap
+    return ImapAccount(
+        host=imap.host,
+        port=imap.port,
+        security=imap.security,
+        user=imap.user,
+        password=read_secret(imap.password_file) or "",
+        ca_file=imap.ca_file,
+        timeout=imap.timeout_seconds,
+        inbox=imap.inbox,
+        archive=imap.archive,
+        quarantine=imap.quarantine,
+    )
+
+
+def smtp_server(config: Settings) -> SmtpServer:
+    """The server that takes our mail."""
+    smtp = config.smtp
+    return SmtpServer(
+        host=smtp.host,
+        port=smtp.port,
+        security=smtp.security,
+        user=smtp.user,
+        password=read_secret(smtp.password_file) or "",
+        ca_file=smtp.ca_file,
+        timeout=smtp.timeout_seconds,
+    )
+
+
+def promise(config: Settings) -> Promise:
+    """The promise as it is configured."""
+    return Promise(
+        response=Duration.parse(config.clocks.response),
+        share=timedelta(minutes=config.clocks.share_minutes),
+        calendar=Calendar.from_mapping({"zone": config.organisation.zone}),
+        ladder=tuple(RungPlan(rung.share, tuple(rung.tell)) for rung in config.clocks.ladder),
+        triage=tuple(_correspondent(person) for person in config.triage),
+        ibd=_correspondent(config.ibd),
+        lead=_correspondent(config.lead) if config.lead else None,
+        on_call=_correspondent(config.on_call) if config.on_call else None,
+        ciso=_correspondent(config.ciso) if config.ciso else None,
+    )
+
+
+def _correspondent(person: Person | Ibd) -> Correspondent:
+    return Correspondent(person.name, person.address, person.fingerprint)

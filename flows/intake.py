@@ -1,0 +1,130 @@
+"""Intake: every waiting message opens a ticket, joins one, is filed away, or is quarantined.
+
+One message is one task run, and only its ledger number passes through Prefect: what Prefect is
+given, Prefect stores. A message leaves the inbox after the database has it and what became of it,
+so a run that dies half-way is simply run again.
+"""
+
+from prefect import flow, get_run_logger, task
+from sqlalchemy.exc import IntegrityError
+
+from ..mailbox.errors import ServerUnreachable
+from ..mailbox.imap import IntakeMailbox, Waiting
+from ..mailbox.letter import Letter
+from ..models import ledger
+from ..models.ledger import Verdict
+from . import desk
+from .discretion import discreet
+from .filing import file_entry, note_failure
+from .installation import Installation, installation
+from .shifts import Shift
+
+RECONNECT_SECONDS = 5.0
+
+
+@flow(name="intake", flow_run_name="intake")
+def intake(minutes: float | None = None) -> int:
+    """Take in what waits, for a shift or (``minutes`` 0) once; gives how many messages were filed."""
+    with discreet("intake"):
+        place, filed = installation(), 0
+        with Shift("intake", place, minutes=minutes) as shift:
+            for _ in shift.turns(pause=RECONNECT_SECONDS):
+                filed += _at_the_mailbox(place, shift)
+        return filed
+
+
+def _at_the_mailbox(place: Installation, shift: Shift) -> int:
+    filed = 0
+    try:
+        with IntakeMailbox(place.imap) as mailbox:
+            for _ in shift.turns(pause=0):
+                filed += _work_through(place, mailbox, shift)
+                if not shift.is_single:
+                    mailbox.wait(place.config.imap.poll_seconds)
+    except ServerUnreachable as error:
+        if shift.is_single:
+            raise
+        get_run_logger().warning(
+            "the intake mailbox is out of reach (%s); trying again", type(error).__name__
+        )
+    return filed
+
+
+def _work_through(place: Installation, mailbox: IntakeMailbox, shift: Shift) -> int:
+    take_waiting(place, mailbox, shift)
+    filed = 0
+    for number in _undecided(place):
+        if not shift.is_ours():
+            break
+        state = take_in(number, return_state=True)
+        filed += state.is_completed()
+    put_away(place, mailbox)
+    return filed
+
+
+def take_waiting(place: Installation, mailbox: IntakeMailbox, shift: Shift) -> int:
+    """Write every waiting message that the ledger does not have yet into it, each in one commit."""
+    where = ledger.Place(f"{place.imap.user}@{place.imap.host}/{place.imap.inbox}", mailbox.uidvalidity)
+    waiting = mailbox.waiting()
+    with place.database.reading() as session:
+        entered = ledger.uids_entered(session, where, [message.uid for message in waiting])
+    taken = 0
+    for message in waiting:
+        if message.uid not in entered and shift.is_ours():
+            taken += _take(place, mailbox, where, message)
+    return taken
+
+
+def _take(place: Installation, mailbox: IntakeMailbox, where: ledger.Place, message: Waiting) -> bool:
+    raw = mailbox.fetch(message.uid)
+    if raw is None:
+        return False
+    try:
+        with place.database.unit_of_work() as session:
+            ledger.enter(
+                session,
+                where,
+                message.uid,
+                raw,
+                message_id=Letter.read(raw).message_id,
+                arrived_at=message.arrived_at,
+                now=place.clock(),
+            )
+    except IntegrityError:  # another poller was first
+        return False
+    return True
+
+
+@task(task_run_name="message {number}")
+def take_in(number: int) -> Verdict:
+    """Decide what becomes of one message of the ledger, and do it, in one transaction."""
+    with discreet(f"message {number}"):
+        place = installation()
+        try:
+            verdict, reference = file_entry(place, number)
+        except Exception as error:
+            note_failure(place, number, error)
+            raise
+        if reference:
+            desk.show_if_possible(place, reference)
+        return verdict
+
+
+def put_away(place: Installation, mailbox: IntakeMailbox) -> int:
+    """Move every decided message out of the inbox; one that is gone already does not matter."""
+    where = ledger.Place(f"{place.imap.user}@{place.imap.host}/{place.imap.inbox}", mailbox.uidvalidity)
+    with place.database.reading() as session:
+        decided = ledger.not_put_away(session, where)
+    in_quarantine = [uid for _, uid, verdict in decided if verdict is Verdict.QUARANTINED]
+    in_archive = [uid for _, uid, verdict in decided if verdict is not Verdict.QUARANTINED]
+    for uids, folder in ((in_archive, place.imap.archive), (in_quarantine, place.imap.quarantine)):
+        if uids:
+            mailbox.put_away(uids, folder)
+    with place.database.unit_of_work() as session:
+        ledger.were_put_away(session, [number for number, _, _ in decided], now=place.clock())
+    return len(decided)
+
+
+def _undecided(place: Installation) -> list[int]:
+    with place.database.reading() as session:
+        return ledger.undecided(session)

@@ -1,0 +1,386 @@
+"""From an outbox row to the mail itself: its facts, its words, and how it leaves.
+
+What may leave unsealed is a class of facts of its own that holds nothing of a report, so that no
+path leads from "there is no usable key" to plaintext. A mail for which there is no such class (the
+copy for the IBD) does not leave at all without a key.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy.orm import Session
+
+from ..mailbox import compose
+from ..mailbox import wording_facts as say
+from ..mailbox.compose import Draft, new_message_id
+from ..mailbox.scrub import Identity, scrub, still_identifies
+from ..mailbox.wording import word
+from ..mailbox.wording_parts import Attachment, Desk, Label, Match, OnRequest, Rule
+from ..models.clocks import ClockKind
+from ..models.filing import thread_token
+from ..models.ledger import LedgerEntry
+from ..models.outbox import Mail, MailKind
+from ..models.owners import AssetKind
+from ..models.routing import route
+from ..models.states import CLOSE_LABELS, STATE_LABELS, TicketState
+from ..models.ticket import Direction, Message, Ticket
+from .desk import response_clock
+from .installation import Installation
+
+#: What a stranger gets first; our key comes with it, so that the reply can be sealed.
+INTRODUCTIONS = frozenset({MailKind.RECEIPT, MailKind.CANNOT_OPEN})
+RULES: Mapping[AssetKind, Rule] = {
+    AssetKind.HOST: "host",
+    AssetKind.SUFFIX: "suffix",
+    AssetKind.CIDR: "network",
+}
+
+
+class Withheld(Exception):
+    """A mail that must not leave as it is; ``problem`` is a code for handlers."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A mail ready to be sealed: its words, the key it is sealed to, and where bounces go."""
+
+    kind: MailKind
+    fingerprint: str
+    outer_subject: str
+    bounces_to: str
+    draft: Draft
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A mail's facts when it can be sealed and when it cannot, and the files that travel with it."""
+
+    sealed: say.Facts
+    plain: say.Facts | None
+    files: tuple[compose.Attachment, ...] = ()
+
+
+def letter(place: Installation, session: Session, mail: Mail, *, sealed: bool) -> Letter:
+    """The mail in words; raises :class:`Withheld` when it may only leave sealed and cannot."""
+    spoken = SPEAKERS[mail.kind](place, session, mail)
+    facts = spoken.sealed if sealed else spoken.plain
+    if facts is None:
+        raise Withheld("no_usable_key")
+    text = word(facts, _desk(place))
+    organisation = place.config.organisation
+    local, _, domain = organisation.address.rpartition("@")
+    token = thread_token(session, mail.ticket, mail.party) if mail.ticket else ""
+    ours = f"{local}+{token}@{domain}" if token else organisation.address
+    about = mail.ticket.reference if mail.ticket else "intake"
+    return Letter(
+        kind=mail.kind,
+        fingerprint=mail.fingerprint,
+        outer_subject=text.outer_subject,
+        bounces_to=ours,
+        draft=Draft(
+            sender_name=organisation.name,
+            sender=organisation.address,
+            recipient=mail.recipient,
+            subject=text.subject,
+            body=text.body,
+            attachments=spoken.files if sealed else (),
+            message_id=new_message_id(f"{about}.{mail.id}", token or "none", domain),
+            reply_to=ours,
+            date=mail.created_at,
+            automatic=mail.kind is not MailKind.ANSWER,
+            loop=place.loop_marker,
+            own_key=_own_key(place) if mail.kind in INTRODUCTIONS else b"",
+        ),
+    )
+
+
+def _own_key(place: Installation) -> bytes:
+    return place.keyring.export_public(place.config.pgp.fingerprint)
+
+
+def _desk(place: Installation) -> Desk:
+    organisation = place.config.organisation
+    return Desk(
+        organisation=organisation.name,
+        address=organisation.address,
+        fingerprint=place.config.pgp.fingerprint,
+        policy_url=organisation.policy_url,
+        zone=organisation.zone,
+    )
+
+
+def _receipt(place: Installation, session: Session, mail: Mail) -> Spoken:
+    del session
+    ticket, facts = _ticket(mail), mail.facts or {}
+    due_at = response_clock(ticket).due_at
+    link = f"{place.config.organisation.public_url}/s/{facts['link']}"
+
+    def receipt(kind: type[say.Receipt]) -> say.Receipt:
+        return kind(ticket=ticket.reference, received_at=ticket.arrived_at, due_at=due_at, link=link)
+
+    return Spoken(receipt(say.Receipt), receipt(say.ReceiptPlain))
+
+
+def _owner_report(place: Installation, session: Session, mail: Mail) -> Spoken:
+    ticket = _ticket(mail)
+    due_at = response_clock(ticket).due_at
+    message = _message(mail)
+    return Spoken(
+        say.OwnerReport(
+            ticket=ticket.reference,
+            due_at=due_at,
+            matches=_matches(place, session, ticket),
+            report=scrub(message.text, identity_of(ticket)).text,
+            attachments=_listed(message),
+        ),
+        say.OwnerNotice(ticket=ticket.reference, due_at=due_at),
+        _files(message),
+    )
+
+
+def _handler_report(place: Installation, session: Session, mail: Mail) -> Spoken:
+    ticket, message = _ticket(mail), _message(mail)
+    due_at, run_url = response_clock(ticket).due_at, run_address(place, ticket)
+    return Spoken(
+        say.HandlerReport(
+            ticket=ticket.reference,
+            received_at=ticket.arrived_at,
+            due_at=due_at,
+            channel="mail",
+            was_encrypted=ticket.was_encrypted,
+            signature=SIGNATURES.get(ticket.signature, "invalid"),
+            owner=ticket.owner.name if ticket.owner else "triage",
+            matches=_matches(place, session, ticket),
+            run_url=run_url,
+            report=message.text,
+            attachments=_listed(message),
+        ),
+        say.HandlerNotice(ticket=ticket.reference, due_at=due_at, run_url=run_url),
+        _files(message),
+    )
+
+
+def _ibd_copy(place: Installation, session: Session, mail: Mail) -> Spoken:
+    del place, session
+    ticket, message = _ticket(mail), _message(mail)
+    identity = identity_of(ticket)
+    scrubbed = scrub(message.text, identity)
+    targets = tuple(target.value for target in ticket.targets)
+    if still_identifies("\n".join((scrubbed.text, *targets)), identity):
+        raise Withheld("still_identifies")
+    if scrubbed.doubt and not (mail.facts or {}).get("released"):
+        raise Withheld("held_for_doubt")
+    return Spoken(
+        say.IbdCopy(
+            ticket=ticket.reference,
+            received_at=ticket.arrived_at,
+            targets=targets,
+            severity=None,
+            report=scrubbed.text,
+            on_request=tuple(
+                OnRequest(media_type=file.type, size=file.size, sha256=file.sha256)
+                for file in message.attachments
+            ),
+            removed=dict(scrubbed.removed),
+            reporter=None,
+        ),
+        None,
+    )
+
+
+def _answer(place: Installation, session: Session, mail: Mail) -> Spoken:
+    del place, session
+    reference, facts = _ticket(mail).reference, mail.facts or {}
+    return Spoken(
+        say.Answer(
+            ticket=reference,
+            answer=_message(mail).text,
+            expected_fix_on=date.fromisoformat(facts["fix_on"]) if facts["fix_on"] else None,
+            no_date_because=None if facts["fix_on"] else facts["no_date_because"],
+        ),
+        say.AnswerPlain(ticket=reference),
+    )
+
+
+def _state_changed(place: Installation, session: Session, mail: Mail) -> Spoken:
+    del place, session
+    ticket, facts = _ticket(mail), mail.facts or {}
+    state = TicketState(facts["state"])
+    closed = ticket.close_reason if state is TicketState.CLOSED else None
+    label, next_step = Label(*STATE_LABELS[state]), Label(*NEXT_STEP[state])
+    return Spoken(
+        say.StateChanged(
+            ticket=ticket.reference,
+            state=label,
+            next_step=next_step,
+            reason=facts["because"] or None,
+            closed_because=Label(*CLOSE_LABELS[closed]) if closed else None,
+        ),
+        say.StateChangedPlain(ticket=ticket.reference, state=label, next_step=next_step),
+    )
+
+
+def _further_message(place: Installation, session: Session, mail: Mail) -> Spoken:
+    del session
+    ticket, message = _ticket(mail), _message(mail)
+    is_handler = any(person.address == mail.recipient for person in place.promise.triage)
+    text = message.text if is_handler else scrub(message.text, identity_of(ticket)).text
+    notice = say.MessageNotice(
+        ticket=ticket.reference,
+        sender="owner" if message.direction is Direction.FROM_OWNER else "reporter",
+        received_at=message.at,
+        run_url=run_address(place, ticket) if is_handler else None,
+    )
+    sealed = say.Message(**vars(notice), message=text, attachments=_listed(message))
+    return Spoken(sealed, notice, _files(message))
+
+
+def _rung(place: Installation, session: Session, mail: Mail) -> Spoken:
+    del session
+    ticket, facts = _ticket(mail), mail.facts or {}
+    clock = next(clock for clock in ticket.clocks if clock.kind == ClockKind(facts["clock"]))
+    told = say.Rung(
+        ticket=ticket.reference,
+        owner=ticket.owner.name if ticket.owner else "triage",
+        clock=clock.kind.value,
+        share=float(facts["share"]),
+        due_at=clock.due_at,
+        is_breached=clock.due_at <= mail.created_at,
+        run_url=run_address(place, ticket),
+    )
+    return Spoken(told, told)
+
+
+def _quarantined(place: Installation, session: Session, mail: Mail) -> Spoken:
+    del place
+    entry = _entry(session, mail)
+    told = say.Quarantined(
+        entry=entry.id, problem=entry.problem or "unreadable", received_at=entry.arrived_at
+    )
+    return Spoken(told, told)
+
+
+def _cannot_open(place: Installation, session: Session, mail: Mail) -> Spoken:
+    del place
+    told = say.CannotOpen(received_at=_entry(session, mail).arrived_at)
+    return Spoken(told, told)
+
+
+def _undelivered(place: Installation, session: Session, mail: Mail) -> Spoken:
+    del place, session
+    facts = mail.facts or {}
+    told = say.Undelivered(
+        ticket=mail.ticket.reference if mail.ticket else None,
+        purpose=say.Kind(facts["mail"]),
+        recipient=facts["party"],
+        reason=facts["problem"],
+    )
+    return Spoken(told, told)
+
+
+SPEAKERS: Mapping[MailKind, Callable[[Installation, Session, Mail], Spoken]] = {
+    MailKind.RECEIPT: _receipt,
+    MailKind.OWNER_REPORT: _owner_report,
+    MailKind.HANDLER_REPORT: _handler_report,
+    MailKind.IBD_COPY: _ibd_copy,
+    MailKind.ANSWER: _answer,
+    MailKind.STATE_CHANGED: _state_changed,
+    MailKind.MESSAGE: _further_message,
+    MailKind.RUNG: _rung,
+    MailKind.QUARANTINED: _quarantined,
+    MailKind.CANNOT_OPEN: _cannot_open,
+    MailKind.UNDELIVERED: _undelivered,
+}
+
+SIGNATURES: Mapping[str, say.Signature] = {
+    "good": "verified",
+    "none": "unsigned",
+    "unknown_key": "unknown_key",
+    "mismatch": "other_sender",
+}
+
+NEXT_STEP: Mapping[TicketState, tuple[str, str]] = {
+    TicketState.RECEIVED: ("Wij beoordelen uw melding.", "We assess your report."),
+    TicketState.INVALID: (
+        "Wij hebben meer informatie van u nodig om verder te kunnen.",
+        "We need more information from you to go on.",
+    ),
+    TicketState.VALID: ("Wij bepalen hoe het wordt opgelost.", "We decide how it will be fixed."),
+    TicketState.ACCEPTED: ("Er wordt aan een oplossing gewerkt.", "A fix is being worked on."),
+    TicketState.DEFERRED: (
+        "Het oplossen is uitgesteld; wij laten u weten wanneer het verdergaat.",
+        "The fix is on hold; we will tell you when it goes on.",
+    ),
+    TicketState.CLOSED: (
+        "De melding is afgesloten. Een nieuw bericht opent een nieuwe melding.",
+        "The report is closed. A new message opens a new report.",
+    ),
+}
+
+
+def run_address(place: Installation, ticket: Ticket) -> str:
+    """Where handlers find the ticket's run: the list of runs, filtered by its number."""
+    return f"{place.config.prefect_ui}/runs?name={ticket.reference}"
+
+
+def identity_of(ticket: Ticket) -> Identity:
+    """What is known of who reported, for taking it out."""
+    who = ticket.reporter
+    return Identity(
+        names=(who.name,) if who.name else (),
+        addresses=(who.address,) if who.address else (),
+        fingerprints=(who.fingerprint,) if who.fingerprint else (),
+    )
+
+
+def _matches(place: Installation, session: Session, ticket: Ticket) -> tuple[Match, ...]:
+    routed = route(
+        session,
+        [target.value for target in ticket.targets],
+        on=place.promise.local_day(ticket.arrived_at),
+    )
+    if routed.asset is None or routed.target is None or routed.owner is not ticket.owner:
+        return ()
+    rule = RULES[routed.asset.kind]
+    return (Match(target=routed.target, asset=routed.asset.value, rule=rule),)
+
+
+def _listed(message: Message) -> tuple[Attachment, ...]:
+    return tuple(
+        Attachment(name=_neutral(number), media_type=file.type, size=file.size, sha256=file.sha256)
+        for number, file in enumerate(message.attachments, 1)
+    )
+
+
+def _files(message: Message) -> tuple[compose.Attachment, ...]:
+    return tuple(
+        (_neutral(number), file.type, file.content) for number, file in enumerate(message.attachments, 1)
+    )
+
+
+def _neutral(number: int) -> str:
+    return f"attachment-{number}"
+
+
+def _ticket(mail: Mail) -> Ticket:
+    if mail.ticket is None:
+        raise LookupError(f"mail {mail.id} ({mail.kind}) belongs to no ticket")
+    return mail.ticket
+
+
+def _message(mail: Mail) -> Message:
+    if mail.message is None:
+        raise LookupError(f"mail {mail.id} ({mail.kind}) is about no message")
+    return mail.message
+
+
+def _entry(session: Session, mail: Mail) -> LedgerEntry:
+    entry = session.get(LedgerEntry, mail.ledger_id)
+    if entry is None:
+        raise LookupError(f"mail {mail.id} ({mail.kind}) is about no ledger entry")
+    return entry

@@ -1,0 +1,62 @@
+"""What is deployed: every flow with its schedule, served by one process (`meldbalie flows`).
+
+prefect.yaml deploys the same flows to a work pool for more than one machine. Entrypoints are
+module paths: the root is a package, and a file path deploys silently and dies when it runs.
+"""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, cast
+
+from prefect import Flow
+from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import TerminationSignal
+from prefect.runner import Runner
+from prefect.types.entrypoint import EntrypointType
+
+from ..settings import Settings
+from .deliver import deliver
+from .installation import Installation
+from .intake import intake
+from .reconcile import reconcile, start_idle_shifts
+from .sweep import sweep
+from .ticket import ticket
+
+POLL_SECONDS = 2
+
+
+def deployments(config: Settings) -> list[RunnerDeployment]:
+    """Every deployment of the embedded default."""
+    return [
+        _deployment(intake, "Takes in what arrives in the intake mailbox."),
+        _deployment(deliver, "Sends what waits in the outbox."),
+        _deployment(ticket, "One run per ticket: the handlers' card and form."),
+        _deployment(sweep, "Fires what is due on the ladder.", every=config.clocks.sweep_minutes),
+        _deployment(
+            reconcile,
+            "Makes Prefect agree with the database.",
+            every=config.prefect.reconcile_minutes,
+        ),
+    ]
+
+
+def serve_flows(place: Installation) -> None:
+    """Register the deployments, begin the shifts, and run what is due until told to stop."""
+    runner = Runner(pause_on_shutdown=False, limit=None, query_seconds=POLL_SECONDS)
+    for deployment in deployments(place.config):
+        runner.add_deployment(deployment)
+    start_idle_shifts(place)
+    with suppress(KeyboardInterrupt, TerminationSignal):
+        asyncio.run(runner.start())
+
+
+def _deployment(work: Flow[Any, Any], description: str, *, every: float | None = None) -> RunnerDeployment:
+    made = work.to_deployment(
+        work.name,
+        description=description,
+        interval=timedelta(minutes=every) if every else None,
+        tags=["meldbalie"],
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+    return cast(RunnerDeployment, made)

@@ -1,0 +1,45 @@
+"""Sweep: the rungs of the escalation ladder that are due fire, once each.
+
+Any number of sweepers may run at once: each clock is a transaction of its own, and a rung is a row
+that can be written only once.
+"""
+
+from prefect import flow, get_run_logger
+from sqlalchemy.exc import IntegrityError
+
+from ..models.ladder import Fired, climb, due_clocks
+from . import desk
+from .discretion import WorkFailed, discreet
+from .installation import Installation, installation
+
+
+@flow(name="sweep", flow_run_name="sweep")
+def sweep() -> int:
+    """Fire what is due; gives how many rungs fired. Fails, for Prefect to show, when nobody is told."""
+    with discreet("sweep"):
+        place = installation()
+        fired = fire_what_is_due(place)
+        for rung in fired:
+            get_run_logger().info("%s: %s, %d told", rung.reference, rung.rung, rung.told)
+            desk.show_if_possible(place, rung.reference)
+    unheard = [rung.reference for rung in fired if rung.told == 0]
+    if unheard:
+        raise WorkFailed(f"nobody could be told of {', '.join(unheard)}: configure triage")
+    return len(fired)
+
+
+def fire_what_is_due(place: Installation) -> list[Fired]:
+    """Fire the rungs that are due now, the oldest first."""
+    now = place.clock()
+    with place.database.reading() as session:
+        due = due_clocks(session, now)
+    fired = [_climb(place, clock_id) for clock_id in due]
+    return [rung for rung in fired if rung is not None]
+
+
+def _climb(place: Installation, clock_id: int) -> Fired | None:
+    try:
+        with place.database.unit_of_work() as session:
+            return climb(session, clock_id, place.promise, now=place.clock())
+    except IntegrityError:  # another sweeper was first
+        return None

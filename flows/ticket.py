@@ -1,0 +1,154 @@
+"""The handlers' run of a ticket: a card and a form, asked again after each answer until it is closed.
+
+The run begins at its first line after every resume, in a new process, so nothing rests on where it
+was: the database says which form was asked last and which was applied last. Only the reference
+passes through Prefect. A form's answer lies in Prefect until it is applied, and is deleted then.
+"""
+
+from typing import Any
+
+from prefect import flow, get_run_logger, suspend_flow_run
+from prefect.client.schemas.objects import State
+from prefect.input.actions import delete_flow_run_input, read_flow_run_input
+from prefect.states import Completed
+from pydantic import ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ..models import acts
+from ..models.desk import DeskRun, desk_run_of
+from ..models.errors import Refused
+from ..models.owners import Owner
+from ..models.ticket import Event, Ticket, ticket_called
+from . import desk
+from .forms import Action, Answer, card, form
+from .installation import Installation, installation
+
+DECISIONS = frozenset({"moved", "answered", "assigned"})
+
+
+@flow(name="ticket", flow_run_name="{reference}")
+def ticket(reference: str) -> State[Any]:
+    """Show one ticket and take what handlers decide, until it is closed."""
+    place = installation()
+    asked = _last_asked(place, reference)
+    response = _response_to(asked)
+    if response is not None:
+        get_run_logger().info("%s: %s", reference, take_answer(place, reference, asked, response))
+        delete_flow_run_input(_key_of_response(asked))
+    desk.show(place, reference)
+    question = next_form(place, reference)
+    if question is None:
+        return Completed(name="Closed", message=f"{reference} is closed")
+    number, asked_form = question
+    suspend_flow_run(wait_for_input=asked_form, timeout=None, key=_key(number))
+    raise RuntimeError(f"{reference}: the run went on without being resumed")
+
+
+def take_answer(place: Installation, reference: str, asked: int, response: Any) -> str:
+    """Apply a filled-in form once; gives what came of it in a word: applied, refused, or applied before."""
+    try:
+        with place.database.unit_of_work() as session:
+            subject = ticket_called(session, reference)
+            row = desk_run_of(session, subject)
+            if row.applied >= asked:
+                return "applied before"
+            row.applied, row.refused_because = asked, None
+            _refuse_if_decided_since(subject, row)
+            _act(place, session, subject, _checked(response))
+    except Refused as refusal:
+        _note_refusal(place, reference, asked, str(refusal))
+        return "refused"
+    return "applied"
+
+
+def next_form(place: Installation, reference: str) -> tuple[int, Any] | None:
+    """Number and make the next form of an open ticket; ``None`` once it is closed."""
+    with place.database.unit_of_work() as session:
+        subject = ticket_called(session, reference)
+        if not subject.is_open:
+            return None
+        row = desk_run_of(session, subject)
+        row.asked += 1
+        row.asked_after = len(subject.history)
+        owners = list(session.scalars(select(Owner.name).order_by(Owner.name)))
+        handlers = [person.name for person in place.promise.triage]
+        description = card(place, subject, row)
+        return row.asked, form(subject, handlers=handlers, owners=owners, card=description)
+
+
+def _act(place: Installation, session: Session, subject: Ticket, answer: Answer) -> None:
+    who: dict[str, Any] = {"by": answer.who, "now": place.clock()}
+    because = answer.text
+    match answer.action:
+        case Action.ANSWER:
+            acts.answer(
+                session,
+                subject,
+                text=answer.text,
+                fix_on=answer.expected_fix_date,
+                no_date_because=answer.no_date_because,
+                today=place.promise.local_day(who["now"]),
+                **who,
+            )
+        case Action.CONFIRM:
+            acts.confirm(session, subject, because=because, **who)
+        case Action.INVALIDATE:
+            acts.invalidate(session, subject, because=because, **who)
+        case Action.ACCEPT:
+            acts.accept(session, subject, because=because, **who)
+        case Action.DEFER:
+            acts.defer(session, subject, because=because, **who)
+        case Action.ASSIGN:
+            acts.assign(session, subject, to=answer.assign_to, because=because, **who)
+        case Action.CLOSE:
+            if answer.close_reason is None:
+                raise Refused("choose the reason for closing: the reporter is told it")
+            acts.close(session, subject, reason=answer.close_reason, because=because, **who)
+
+
+def _checked(response: Any) -> Answer:
+    try:
+        return Answer.model_validate({key: value for key, value in dict(response).items() if value != ""})
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}"
+            for one in error.errors(include_input=False, include_url=False, include_context=False)
+        )
+        raise Refused(f"the form cannot be read: {wrong}") from None
+
+
+def _refuse_if_decided_since(subject: Ticket, row: DeskRun) -> None:
+    since = [entry for entry in subject.history[row.asked_after :] if entry.kind in DECISIONS]
+    if since:
+        raise Refused(
+            f"{_in_words(since[-1])} while this form was open; nothing of it was applied:"
+            " look at the card and decide again"
+        )
+
+
+def _in_words(entry: Event) -> str:
+    return f"the ticket was {entry.kind} by {entry.actor} at {entry.at:%Y-%m-%d %H:%M} UTC"
+
+
+def _note_refusal(place: Installation, reference: str, asked: int, because: str) -> None:
+    with place.database.unit_of_work() as session:
+        row = desk_run_of(session, ticket_called(session, reference))
+        row.applied, row.refused_because = asked, because
+
+
+def _last_asked(place: Installation, reference: str) -> int:
+    with place.database.unit_of_work() as session:
+        return desk_run_of(session, ticket_called(session, reference)).asked
+
+
+def _response_to(asked: int) -> Any:
+    return read_flow_run_input(_key_of_response(asked)) if asked else None
+
+
+def _key(number: int) -> str:
+    return f"form-{number}"
+
+
+def _key_of_response(number: int) -> str:
+    return f"suspended-{_key(number)}-response"

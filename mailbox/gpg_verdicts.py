@@ -1,0 +1,173 @@
+"""Verdicts on what gpg did: sound only when every step was reported once, in order, and nothing
+contradicts it."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .gpg_status import GpgRun, SignatureFacts, SignatureState, StatusLine, signatures_in
+from .problem import Problem
+
+_MICALGS = {"2": "sha1", "8": "sha256", "9": "sha384", "10": "sha512", "11": "sha224"}  # RFC 4880, 9.4
+
+
+@dataclass(frozen=True)
+class Decryption:
+    """What came of decrypting: `plaintext` is None whenever `problem` is set, never a part of it."""
+
+    plaintext: bytes | None
+    problem: Problem | None
+    signatures: tuple[SignatureFacts, ...] = ()
+    was_encrypted: bool = True
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What came of verifying: the signatures found, and for a clear-signed block the very bytes they
+    cover."""
+
+    signatures: tuple[SignatureFacts, ...]
+    problem: Problem | None = None
+    covered: bytes | None = None
+
+    @classmethod
+    def of(cls, run: GpgRun, covered: bytes | None = None) -> "Verification":
+        """Judge a run that only verified."""
+        found = signatures_in(run)
+        if run.timed_out:
+            return cls((), Problem.TIMEOUT)
+        if not found or _has_errors(run) or not _returncode_is_explained(run):
+            return cls((), Problem.MALFORMED, covered)
+        return cls(found, None, covered)
+
+
+@dataclass(frozen=True)
+class DetachedSignature:
+    """An armoured signature, and the `micalg` that multipart/signed names (RFC 3156, section 5)."""
+
+    armour: bytes
+    micalg: str
+
+    @classmethod
+    def of(cls, run: GpgRun) -> "DetachedSignature | None":
+        """Read a run that signed, or give None when it made no signature, or several."""
+        created = run.lines("SIG_CREATED")
+        if run.returncode != 0 or len(created) != 1 or not run.output:
+            return None
+        micalg = _MICALGS.get(created[0].arg(2))
+        return cls(run.output, f"pgp-{micalg}") if micalg else None
+
+
+def is_sealed(run: GpgRun, to: str, signed_by: str | None) -> bool:
+    """Tell whether a run sealed something to this key and to no other, signed as asked.
+
+    Gpg may find a stranger's key by the fingerprint of one of its subkeys, so it must say which key it
+    took.
+    """
+    considered = {line.arg(0) for line in run.lines("KEY_CONSIDERED")}
+    return (
+        run.returncode == 0
+        and run.has("END_ENCRYPTION")
+        and run.has("SIG_CREATED") == bool(signed_by)
+        and considered <= {to, signed_by}
+        and run.output.startswith(b"-----BEGIN PGP MESSAGE-----")
+    )
+
+
+# What a sound run says once, and in this order; whatever is inside is inside the encryption.
+_SOUND = ("BEGIN_DECRYPTION", "DECRYPTION_INFO", "PLAINTEXT", "DECRYPTION_OKAY", "GOODMDC", "END_DECRYPTION")
+_FATAL = frozenset(
+    {
+        "DECRYPTION_FAILED",
+        "BADMDC",
+        "NODATA",
+        "UNEXPECTED",
+        "BADARMOR",
+        "TRUNCATED",
+        "DECRYPTION_COMPLIANCE_ERROR",
+    }
+)
+# Said of keys that were tried in vain before the right one was found.
+_HARMLESS_ERRORS = ("pkdecrypt_failed", "symkey_decrypt.maybe_error", "verify.")
+_BAD_PASSPHRASE = 11  # gpg-error's codes, in the low 16 bits
+_NO_PASSPHRASE = 177
+
+
+def was_encrypted(run: GpgRun) -> bool:
+    """Tell whether there was anything to decrypt; a merely signed or packed message is not
+    encrypted."""
+    return run.has("ENC_TO", "NEED_PASSPHRASE_SYM", "BEGIN_DECRYPTION", "DECRYPTION_INFO")
+
+
+def decryption_problem(run: GpgRun) -> Problem | None:
+    """Judge a decryption: None only if every step was reported once, in order, and nothing
+    contradicts it."""
+    if run.timed_out:
+        return Problem.TIMEOUT
+    if not was_encrypted(run):
+        return None if _is_sound_plain(run) else _plain_problem(run)
+    if not run.has("DECRYPTION_INFO", "DECRYPTION_KEY"):
+        return _locked(run)
+    if not _is_sound(run) or not _returncode_is_explained(run):
+        return Problem.TAMPERED if not _was_bad_passphrase(run.lines("ERROR")) else Problem.UNSUPPORTED
+    return None
+
+
+def needs_second_opinion(run: GpgRun) -> bool:
+    """Tell whether a failed signature may be hiding a failed AEAD tag.
+
+    Gpg 2.2 says DECRYPTION_OKAY and GOODMDC of an altered AEAD packet; its exit code is the only sign,
+    and an unknown signer has the same one. Only the MDC method is told apart by its own status lines.
+    """
+    return run.returncode != 0 and any(line.arg(0) == "0" for line in run.lines("DECRYPTION_INFO"))
+
+
+def _is_sound(run: GpgRun) -> bool:
+    seen = [line.keyword for line in run.status if line.keyword in _SOUND]
+    return seen == list(_SOUND) and not run.has(*_FATAL) and not _has_errors(run)
+
+
+def _is_sound_plain(run: GpgRun) -> bool:
+    counted = Counter(line.keyword for line in run.status)
+    return (
+        counted["PLAINTEXT"] == 1
+        and not run.has(*_FATAL)
+        and not _has_errors(run)
+        and _returncode_is_explained(run)
+    )
+
+
+def _plain_problem(run: GpgRun) -> Problem:
+    # Armour whose checksum is wrong makes gpg stop without a word on its status pipe: it was altered.
+    return Problem.TAMPERED if not run.status else Problem.MALFORMED
+
+
+def _has_errors(run: GpgRun) -> bool:
+    return any(not line.arg(0).startswith(_HARMLESS_ERRORS) for line in run.lines("ERROR"))
+
+
+def _returncode_is_explained(run: GpgRun) -> bool:
+    if run.returncode == 0:
+        return True
+    failed = {SignatureState.BAD, SignatureState.UNKNOWN_KEY}
+    return run.returncode in (1, 2) and any(found.state in failed for found in signatures_in(run))
+
+
+def _locked(run: GpgRun) -> Problem:
+    if _was_bad_passphrase(run.lines("ERROR")) or run.has("NEED_PASSPHRASE", "BAD_PASSPHRASE"):
+        return Problem.PASSPHRASE
+    if run.has("ENC_TO"):
+        return Problem.NO_SECRET_KEY
+    return Problem.UNSUPPORTED if run.has("NEED_PASSPHRASE_SYM") else Problem.MALFORMED
+
+
+def _was_bad_passphrase(errors: Iterable[StatusLine]) -> bool:
+    for line in errors:
+        number = line.arg(1).partition("_")[0]
+        if (
+            number.isascii()
+            and number.isdigit()
+            and int(number) & 0xFFFF in (_BAD_PASSPHRASE, _NO_PASSPHRASE)
+        ):
+            return True
+    return False

@@ -1,0 +1,262 @@
+"""The walk through a letter's parts: what is sealed is opened, what is signed is checked, what is shown
+is collected.
+
+Nothing is decided here about who sent the letter; each piece only remembers whether it was sealed, and
+which signature covers it.
+"""
+
+from dataclasses import replace
+
+from .armour import Sort, bare_name, has_armour, is_binary_message, is_key_file, is_sealed_file, stretches
+from .findings import Findings, Piece, Place
+from .gpg_status import SignatureFacts, SignatureState
+from .gpg_verdicts import Decryption
+from .html_text import text_of
+from .keyring import Keyring
+from .limits import Limits
+from .offered_keys import Offers
+from .parts import Part, split
+from .problem import Problem
+from .shapes import (
+    LEGACY_DISPLAY,
+    LOOKS_LIKE_ENTITY,
+    SHOWN_TEXTS,
+    SMIME,
+    best_form,
+    ciphertext,
+    is_signed,
+    is_undivided_text,
+)
+from .signing import Found
+from .words import decoded
+
+
+class Walk:
+    """One walk through one letter."""
+
+    def __init__(self, keyring: Keyring, limits: Limits) -> None:
+        self.keyring = keyring
+        self.limits = limits
+        self.findings = Findings(Offers(limits.keys))
+        self._runs = 0
+        self._parts = 0
+
+    def visit(self, part: Part, place: Place) -> None:
+        """Collect what is in a part, and in all parts inside."""
+        inside = replace(place, depth=place.depth + 1)
+        if part.children and (cipher := ciphertext(part)) is not None:
+            self._visit_sealed(part, cipher, inside)
+        elif part.content_type == "multipart/encrypted":
+            self._seal_without_content(part, inside)
+        elif is_signed(part):
+            self._visit_signed(part, inside)
+        elif part.content_type == "multipart/alternative" and part.children:
+            self._visit_alternatives(part, inside)
+        elif part.children:
+            for child in part.children:
+                self.visit(child, inside)
+        else:
+            self._visit_leaf(part, place)
+
+    # Sealed and signed multiparts
+
+    def _visit_sealed(self, part: Part, cipher: Part, place: Place) -> None:
+        for child in part.children:
+            if child is cipher:
+                self._open(cipher.content(), place, is_entity=True)
+            elif child.content_type != "application/pgp-encrypted":
+                self.visit(child, place)  # beside the seal: a footer, or something meant to look sealed
+
+    def _seal_without_content(self, part: Part, place: Place) -> None:
+        self.findings.sealed += 1
+        self.findings.problems.append(Problem.MALFORMED)
+        for child in part.children:
+            if child.content_type != "application/pgp-encrypted":
+                self.visit(child, place)
+
+    def _visit_signed(self, part: Part, place: Place) -> None:
+        signed, signature, *others = part.children
+        covered = replace(place, signature=self._check(signature.content(), signed.entity, place))
+        if place.is_sealed and not place.is_foreign and signed.headers.has("subject"):
+            self.findings.protected = (
+                signed.headers
+            )  # the seal's own part has none: the payload is one further in
+        self.visit(signed, covered)
+        for child in others:
+            self.visit(child, place)
+
+    def _check(self, signature: bytes, data: bytes, place: Place) -> int | None:
+        """Check a detached signature over the raw bytes, with the line ends of RFC 3156, section 5.
+
+        Some senders sign bare line feeds, or what they have; that is tried when the signature is bad.
+        """
+        if not self._may_run():
+            return None
+        bare = data.replace(b"\r\n", b"\n")
+        checked = self.keyring.verify(signature, bare.replace(b"\n", b"\r\n"))
+        for other in dict.fromkeys((bare, data)):
+            if [one.state for one in checked.signatures] != [SignatureState.BAD]:
+                break
+            checked = self.keyring.verify(signature, other)
+        return self._remember(checked.signatures, checked.problem, place)
+
+    def _remember(
+        self, signatures: tuple[SignatureFacts, ...], problem: Problem | None, place: Place
+    ) -> int | None:
+        """Keep the signatures that were found, and give the number of the one that covers; several
+        cover nothing."""
+        if problem is not None:
+            self.findings.problems.append(problem)
+        found = signatures or ((SignatureFacts(SignatureState.BAD),) if problem is not None else ())
+        self.findings.signatures += [Found(facts, place.is_foreign) for facts in found]
+        return len(self.findings.signatures) - 1 if len(found) == 1 else None
+
+    def _visit_alternatives(self, part: Part, place: Place) -> None:
+        chosen = best_form(part.children)
+        for child in part.children:
+            self.visit(child, place if child is chosen else replace(place, is_muted=True))
+
+    # Opening
+
+    def _may_run(self) -> bool:
+        self._runs += 1
+        if self._runs > self.limits.sealed:
+            self.findings.problems.append(Problem.TOO_MANY_PARTS)
+        return self._runs <= self.limits.sealed
+
+    def _decrypt(self, octets: bytes) -> Decryption | None:
+        """Run gpg, and count what was sealed; None when nothing may be shown."""
+        if not self._may_run():
+            self.findings.sealed += 1
+            return None
+        result = self.keyring.decrypt(octets)
+        if result.was_encrypted or result.problem:
+            self.findings.sealed += 1
+        if result.problem is not None or result.plaintext is None:
+            self.findings.problems.append(result.problem or Problem.MALFORMED)
+            return None
+        self.findings.opened += result.was_encrypted
+        return result
+
+    def _open(self, octets: bytes, place: Place, *, is_entity: bool = False, name: str | None = None) -> None:
+        """Open a sealed piece and visit what is inside, as a letter's part, a file, or a text."""
+        result = self._decrypt(octets)
+        if result is None or result.plaintext is None:
+            return
+        sealed = replace(place, is_sealed=place.is_sealed or result.was_encrypted, layers=place.layers + 1)
+        if result.signatures:
+            sealed = replace(sealed, signature=self._remember(result.signatures, None, place))
+        if is_entity or LOOKS_LIKE_ENTITY.match(result.plaintext):
+            self.enter(result.plaintext, sealed)
+        elif name is not None:
+            self._take_file(result.plaintext, name, "application/octet-stream", sealed)
+        else:
+            self._take_text(decoded(result.plaintext, "utf-8"), sealed)
+
+    def enter(self, entity: bytes, place: Place) -> None:
+        """Take apart and visit a part that was sealed, or a letter that is attached."""
+        if place.layers > self.limits.layers:
+            self.findings.problems.append(Problem.TOO_DEEP)
+            return
+        limits = replace(
+            self.limits,
+            parts=max(1, self.limits.parts - self._parts),
+            depth=max(0, self.limits.depth - place.depth),
+        )
+        root, problem = split(entity, limits)
+        if problem is not None:
+            self.findings.problems.append(problem)
+        self._parts += sum(1 for _ in root.walk())
+        if place.is_sealed and not place.is_foreign and self.findings.protected is None:
+            self.findings.protected = root.headers
+        if not root.headers.has("content-type") and place.is_sealed:
+            self._take_text(decoded(entity, "utf-8"), place)  # no MIME at all, in spite of RFC 3156
+        else:
+            self.visit(root, place)
+
+    # Leaves
+
+    def _visit_leaf(self, part: Part, place: Place) -> None:
+        if part.content_type in SMIME:
+            self._note_smime(part)
+        content = part.content()
+        if part.content_type == "application/pgp-keys" or is_key_file(content):
+            self.findings.offers.add(content)
+        if self._is_shown_text(part):
+            self._visit_text(part, content, place)
+        elif part.content_type == "application/pgp-encrypted" and not is_binary_message(content):
+            if has_armour(content):
+                self._open(content, place, name="")
+        elif is_sealed_file(content, part.file_name) or part.content_type == "application/pgp-encrypted":
+            self._visit_sealed_file(part, content, place)
+        else:
+            self._take_file(content, part.file_name, part.content_type, place)
+            if part.content_type == "message/rfc822":
+                self._visit_attached_letter(content, place)
+
+    def _note_smime(self, part: Part) -> None:
+        self.findings.problems.append(Problem.UNSUPPORTED)
+        self.findings.sealed += "signed" not in (part.parameter("smime-type") or "")
+
+    def _is_shown_text(self, part: Part) -> bool:
+        is_text = part.content_type in SHOWN_TEXTS or is_undivided_text(part)
+        if not is_text or part.disposition == "attachment":
+            return False
+        return not part.file_name or not any(piece.content is None for piece in self.findings.pieces)
+
+    def _visit_text(self, part: Part, content: bytes, place: Place) -> None:
+        if place.is_muted or (part.parameter("protected-headers") and part.disposition == "inline"):
+            return
+        if part.content_type == "text/html":
+            text = text_of(decoded(content, part.parameter("charset")), limit=self.limits.html)
+            content, charset = text.encode("utf-8", "replace"), "utf-8"
+        else:
+            charset = part.parameter("charset")
+        if has_armour(content):
+            self._visit_inline(content, charset, place)
+            return
+        text = decoded(content, charset)
+        if part.parameter("hp-legacy-display") == "1":
+            text = LEGACY_DISPLAY.sub("", text.replace("\r\n", "\n"))
+        self._take_text(text, place)
+
+    def _visit_inline(self, content: bytes, charset: str | None, place: Place) -> None:
+        for stretch in stretches(content):
+            if stretch.sort is Sort.MESSAGE:
+                self._open(stretch.octets, place)
+            elif stretch.sort is Sort.SIGNED:
+                self._visit_clearsigned(stretch.octets, charset, place)
+            else:
+                if stretch.sort is Sort.KEY:
+                    self.findings.offers.add(stretch.octets)
+                self._take_text(decoded(stretch.octets, charset), place)
+
+    def _visit_clearsigned(self, block: bytes, charset: str | None, place: Place) -> None:
+        if not self._may_run():
+            return
+        checked = self.keyring.verify_clearsigned(block)
+        number = self._remember(checked.signatures, checked.problem, place)
+        if checked.covered is None:
+            self._take_text(decoded(block, charset), place)
+        else:
+            self._take_text(decoded(checked.covered, charset), replace(place, signature=number))
+
+    def _visit_sealed_file(self, part: Part, content: bytes, place: Place) -> None:
+        opened = self.findings.opened
+        name = bare_name(part.file_name)
+        self._open(content, place, name=name)
+        if self.findings.opened == opened and not is_binary_message(content) and not has_armour(content):
+            self._take_file(content, part.file_name, part.content_type, place)
+
+    def _visit_attached_letter(self, content: bytes, place: Place) -> None:
+        """Look for something sealed in an attached letter; its own text is shown only then."""
+        if b"-----BEGIN PGP MESSAGE-----" in content or b"application/pgp-encrypted" in content:
+            deeper = replace(place, layers=place.layers + 1, is_foreign=True)
+            self.enter(content, deeper)
+
+    def _take_text(self, text: str, place: Place) -> None:
+        if not place.is_muted:
+            self.findings.pieces.append(Piece(place, text=text.replace("\r\n", "\n")))
+
+    def _take_file(self, content: bytes, name: str, content_type: str, place: Place) -> None:
+        self.findings.pieces.append(Piece(place, name=name, content_type=content_type, content=content))

@@ -1,0 +1,260 @@
+"""The facts that each kind of mail needs: no more, no fewer, and none with a default.
+
+A class is the kind of mail that :func:`meldbalie.mailbox.wording.word` makes of it. Kinds that are
+not sealed carry numbers, dates, our own names and addresses, never a word of a report.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import ClassVar, Literal
+
+from .wording_parts import Attachment, Label, Match, OnRequest
+
+_TICKET = re.compile(r"[A-Z]{2,12}-[0-9]{4}-[0-9]{4,9}")
+
+Channel = Literal["mail", "form", "webhook"]
+Signature = Literal["verified", "unsigned", "unknown_key", "other_sender", "invalid"]
+ClockName = Literal["response", "share", "update", "fix"]
+Sender = Literal["reporter", "owner"]
+
+
+class Kind(StrEnum):
+    """Every mail that leaves; the value is the name of its template."""
+
+    RECEIPT = "receipt"
+    RECEIPT_PLAIN = "receipt_plain"
+    OWNER_REPORT = "owner_report"
+    OWNER_NOTICE = "owner_notice"
+    HANDLER_REPORT = "handler_report"
+    HANDLER_NOTICE = "handler_notice"
+    IBD_COPY = "ibd_copy"
+    ANSWER = "answer"
+    ANSWER_PLAIN = "answer_plain"
+    STATE_CHANGED = "state_changed"
+    STATE_CHANGED_PLAIN = "state_changed_plain"
+    MESSAGE = "message"
+    MESSAGE_NOTICE = "message_notice"
+    RUNG = "rung"
+    QUARANTINED = "quarantined"
+    CANNOT_OPEN = "cannot_open"
+    UNDELIVERED = "undelivered"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What all kinds share: which template, whether only ciphertext may leave, which ticket."""
+
+    kind: ClassVar[Kind]
+    is_sealed: ClassVar[bool] = False
+    ticket: str | None
+
+    def __post_init__(self) -> None:
+        """Refuse a ticket number that is not one: it goes into a header."""
+        if self.ticket is not None and not _TICKET.fullmatch(self.ticket):
+            raise ValueError(f"{self.ticket!r} is no ticket number, such as CVD-2026-0042")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnTicket(Facts):
+    """Facts of a mail that always belongs to a ticket."""
+
+    ticket: str  # pyright: ignore[reportIncompatibleVariableOverride,reportGeneralTypeIssues] - frozen, so narrowing is sound
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt(OnTicket):
+    """To the reporter: received, and every promise of the policy."""
+
+    kind = Kind.RECEIPT
+    is_sealed = True
+    received_at: datetime
+    due_at: datetime
+    link: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReceiptPlain(Receipt):
+    """To a reporter without a usable key: the same promises, and how to send us a key."""
+
+    kind = Kind.RECEIPT_PLAIN
+    is_sealed = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnerReport(OnTicket):
+    """To the owner of the system; ``report`` and the file names come without the reporter.
+
+    No ``matches`` means that nobody owns the target and the triage team stands in.
+    """
+
+    kind = Kind.OWNER_REPORT
+    is_sealed = True
+    due_at: datetime
+    matches: tuple[Match, ...]
+    report: str
+    attachments: tuple[Attachment, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnerNotice(OnTicket):
+    """To an owner without a usable key: there is a ticket, and how to get it."""
+
+    kind = Kind.OWNER_NOTICE
+    due_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandlerReport(OnTicket):
+    """To a handler: a new ticket, how it came in, whose it is, when the answer is due."""
+
+    kind = Kind.HANDLER_REPORT
+    is_sealed = True
+    received_at: datetime
+    due_at: datetime
+    channel: Channel
+    was_encrypted: bool
+    signature: Signature
+    owner: str
+    matches: tuple[Match, ...]
+    run_url: str
+    report: str
+    attachments: tuple[Attachment, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandlerNotice(OnTicket):
+    """To a handler without a usable key: there is a new ticket, and how to mend the key."""
+
+    kind = Kind.HANDLER_NOTICE
+    due_at: datetime
+    run_url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IbdCopy(OnTicket):
+    """To the IBD; ``report`` and ``targets`` are scrubbed, and ``removed`` counts what went.
+
+    ``reporter`` is who found it, only if they consented to it; ``None`` leaves them out and says so.
+    """
+
+    kind = Kind.IBD_COPY
+    is_sealed = True
+    received_at: datetime
+    targets: tuple[str, ...]
+    severity: str | None
+    report: str
+    on_request: tuple[OnRequest, ...]
+    removed: Mapping[str, int]
+    reporter: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer(OnTicket):
+    """To the reporter: what a handler wrote, with the expected fix date or why there is none."""
+
+    kind = Kind.ANSWER
+    is_sealed = True
+    answer: str
+    expected_fix_on: date | None
+    no_date_because: str | None
+
+    def __post_init__(self) -> None:
+        """Refuse an answer without a date and without a reason, or with both."""
+        super().__post_init__()
+        if (self.expected_fix_on is None) == (not self.no_date_because):
+            raise ValueError(
+                f"the answer on {self.ticket} needs the date by which a fix is expected,"
+                " or else the reason why there is none yet"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerPlain(OnTicket):
+    """To a reporter without a usable key: the answer is ready at the secret link."""
+
+    kind = Kind.ANSWER_PLAIN
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateChangedPlain(OnTicket):
+    """To a reporter without a usable key: the new state and what comes next."""
+
+    kind = Kind.STATE_CHANGED_PLAIN
+    state: Label
+    next_step: Label
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateChanged(StateChangedPlain):
+    """To the reporter: the new state, the reason, and for a closed ticket why it was closed."""
+
+    kind = Kind.STATE_CHANGED
+    is_sealed = True
+    reason: str | None
+    closed_because: Label | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageNotice(OnTicket):
+    """To an owner or handler without a usable key: a message arrived."""
+
+    kind = Kind.MESSAGE_NOTICE
+    sender: Sender
+    received_at: datetime
+    run_url: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message(MessageNotice):
+    """To an owner or handler: a further message on the ticket; ``run_url`` only for handlers."""
+
+    kind = Kind.MESSAGE
+    is_sealed = True
+    message: str
+    attachments: tuple[Attachment, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rung(OnTicket):
+    """To whoever a rung of the escalation ladder names; ``share`` 1.0 means due."""
+
+    kind = Kind.RUNG
+    owner: str
+    clock: ClockName
+    share: float
+    due_at: datetime
+    is_breached: bool
+    run_url: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quarantined(Facts):
+    """To handlers: a message of the intake mailbox could not be filed; ``problem`` is a code."""
+
+    kind = Kind.QUARANTINED
+    ticket: None = None  # pyright: ignore[reportIncompatibleVariableOverride] - there is none yet
+    entry: int
+    problem: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class CannotOpen(Facts):
+    """To a sender: what you sent could not be opened, and how to try again."""
+
+    kind = Kind.CANNOT_OPEN
+    ticket: None = None  # pyright: ignore[reportIncompatibleVariableOverride] - there is none yet
+    received_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Undelivered(Facts):
+    """To handlers: a mail was parked; ``recipient`` and ``reason`` are codes."""
+
+    kind = Kind.UNDELIVERED
+    purpose: Kind
+    recipient: str
+    reason: str

@@ -1,0 +1,79 @@
+"""What mails are made of and what they become: the desk that writes, labels, files, the text."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+_FULL_FINGERPRINT = re.compile(r"[0-9A-F]{40}")
+
+Rule = Literal["host", "suffix", "network"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """A mail in words; ``outer_subject`` is the one that may stand in the unencrypted header."""
+
+    subject: str
+    body: str
+    outer_subject: str
+
+    def __post_init__(self) -> None:
+        """Refuse a subject that is more than one printable line."""
+        for subject in (self.subject, self.outer_subject):
+            if not subject.isprintable():
+                raise ValueError(f"{subject!r} cannot be a subject: it has control characters")
+
+
+@dataclass(frozen=True)
+class Label:
+    """The same word in both languages."""
+
+    nl: str
+    en: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """Who writes: the organisation, its intake address and key, its published policy, its zone."""
+
+    organisation: str
+    address: str
+    fingerprint: str
+    policy_url: str
+    zone: str
+
+    def __post_init__(self) -> None:
+        """Refuse a desk whose key nobody could check."""
+        if not _FULL_FINGERPRINT.fullmatch(self.fingerprint):
+            raise ValueError(
+                f"{self.fingerprint!r} is no full fingerprint: give 40 hexadecimal digits,"
+                " as gpg -K shows them, without spaces"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """A file that travels with the mail; give a neutral name where identity must stay apart."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnRequest:
+    """A file that stays behind; it has no name here because names tell about people."""
+
+    media_type: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """Why a report went where it went: a target of the report fell under an owner's asset."""
+
+    target: str
+    asset: str
+    rule: Rule

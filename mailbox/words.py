@@ -1,0 +1,155 @@
+"""Bytes of unknown honesty made into text: charsets that lie, encoded words that are broken, names
+that mislead."""
+
+import binascii
+import codecs
+import re
+from encodings import normalize_encoding
+from encodings.aliases import aliases
+from functools import lru_cache
+
+# Python codecs that are no charset of mail: they interpret (`C:\new`), recurse or take quadratic time.
+_NO_CHARSETS = frozenset(
+    {"unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined", "mbcs", "oem"}
+)
+_ALIASES = {
+    "iso-8859-8-i": "iso-8859-8",
+    "iso-8859-8-e": "iso-8859-8",
+    "x-sjis": "cp932",
+    "x-gbk": "gb18030",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "windows-874": "cp874",
+    "x-mac-roman": "mac_roman",
+    "unicode-1-1-utf-7": "utf-7",
+    "unicode-1-1-utf-8": "utf-8",
+    "latin-1": "cp1252",
+    "iso-8859-1": "cp1252",
+    "us-ascii": "ascii",
+    "ansi_x3.4-1968": "ascii",
+}
+# Everything that may be looked up: a stranger's name for a charset must not make Python import a module.
+_NAMED = frozenset(aliases) | frozenset(aliases.values())
+_UNNAMED = frozenset(
+    [
+        "cp720",
+        "cp737",
+        "cp856",
+        "cp874",
+        "cp875",
+        "cp1006",
+        "koi8_t",
+        "koi8_u",
+        "mac_arabic",
+        "mac_croatian",
+        "mac_farsi",
+        "mac_romanian",
+    ]
+)
+_WORD = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^\r\n]{0,1000}?)\?=")
+_UNSHOWABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]+"
+)
+
+
+@lru_cache(maxsize=256)
+def charset(name: str) -> str | None:
+    """Give the codec for a charset's name, or None for one that is unknown or not meant for mail."""
+    wanted = name.strip(" \t\r\n'\"").lower()[:60]
+    wanted = normalize_encoding(_ALIASES.get(wanted, wanted)).lower()
+    if wanted not in _NAMED and wanted not in _UNNAMED:
+        return None
+    codec = codecs.lookup(wanted)
+    is_for_text: bool = getattr(codec, "_is_text_encoding", True)
+    return codec.name if is_for_text and codec.name.replace("-", "_") not in _NO_CHARSETS else None
+
+
+def decoded(octets: bytes, declared: str | None) -> str:
+    """Decode with the declared charset if it fits, else as UTF-8 if that fits, else as Windows-1252;
+    never raises.
+
+    UTF-16 and UTF-32 that are nothing but ASCII bytes are a false declaration, and read as ASCII.
+    """
+    codec = charset(declared) if declared else None
+    if codec and codec.startswith(("utf-16", "utf-32")) and octets.isascii() and b"\0" not in octets:
+        codec = "ascii"
+    for attempt in (codec, "utf-8"):
+        if attempt:
+            try:
+                return octets.decode(attempt).removeprefix("\ufeff")
+            except (UnicodeError, ValueError):
+                continue
+    return _mostly(octets, codec if codec not in (None, "ascii") else "utf-8")
+
+
+def _mostly(octets: bytes, codec: str) -> str:
+    """Keep the charset when single bad bytes spoil the text; take Windows-1252 when little of it
+    fits."""
+    text = octets.decode(codec, "replace")
+    beyond_ascii = sum(letter > "\x7f" for letter in text)
+    return text if text.count("\ufffd") * 4 <= beyond_ascii else octets.decode("cp1252", "replace")
+
+
+def unfolded(value: bytes) -> str:
+    """Give a raw header value as one line of text: 8-bit bytes, encoded words and folds resolved; never
+    raises.
+
+    Neighbouring encoded words of one charset are joined before they are decoded: some senders cut
+    inside a letter.
+    """
+    text = decoded(value, None)
+    pieces: list[str] = []
+    name, octets, end = "", b"", 0
+    for found in _WORD.finditer(text):
+        between = text[end : found.start()]
+        is_neighbour = bool(octets) and not between.strip()
+        if not is_neighbour or found.group(1).lower() != name:
+            pieces.append(decoded(octets, name))
+            octets = b""
+        if not is_neighbour:
+            pieces.append(between)
+        name, end = found.group(1).lower(), found.end()
+        octets += _word(found.group(2), found.group(3))
+    return "".join((*pieces, decoded(octets, name), text[end:])).replace("\r", "").replace("\n", "").strip()
+
+
+def _word(encoding: str, text: str) -> bytes:
+    raw = text.encode("utf-8", "replace")
+    return binascii.a2b_qp(raw, header=True) if encoding in "qQ" else from_base64(raw)
+
+
+def from_base64(text: bytes) -> bytes:
+    """Decode base64, keeping everything that can be decoded; never raises.
+
+    Characters outside the alphabet are passed over, as are lines that are plainly prose (a mailing
+    list's footer); padding in the middle ends one run and starts another.
+    """
+    if _SPACED.search(text):
+        text = _PROSE.sub(b"", text)
+    runs = text.translate(None, _NOT_BASE64).split(b"=")
+    return b"".join(_run(run) for run in runs if run)
+
+
+_SPACED = re.compile(rb"\S[ \t]+\S")
+_PROSE = re.compile(rb"(?m)^[^\n]*?\S[ \t]+\S[^\n]*$")
+_NOT_BASE64 = bytes(
+    byte
+    for byte in range(256)
+    if byte not in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+)
+
+
+def _run(run: bytes) -> bytes:
+    whole = run[:-1] if len(run) % 4 == 1 else run
+    return binascii.a2b_base64(whole + b"=" * (-len(whole) % 4))
+
+
+def shown(text: str, *, limit: int = 1000) -> str:
+    """Make a line safe to show: control, invisible and direction-changing characters become spaces."""
+    return " ".join(_UNSHOWABLE.sub(" ", text[: limit * 4]).split())[:limit]
+
+
+def file_name(text: str) -> str:
+    """Make a file name safe to show, never to open: the last path element, without tricks; empty for
+    none."""
+    return shown(text.replace("\\", "/").rpartition("/")[2], limit=200).strip(". ")

@@ -1,0 +1,234 @@
+"""What handlers do to a ticket: one verb each, called alike from the form, by mail and by command.
+
+A verb changes the ticket, writes its history and the one mail that tells the reporter, in the
+caller's transaction; it refuses with a sentence what the ticket's state does not allow.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from .clocks import Clock, ClockKind
+from .errors import AnswerIncomplete, IllegalMove, Refused
+from .filing import UNJUDGED, reporter_of, tell_owner
+from .holding import hold
+from .outbox import Mail, MailKind, MailState, write_mail
+from .owners import Owner
+from .states import CloseReason, TicketState
+from .ticket import Direction, Event, Message, Ticket, WaitingOn
+
+ON_THE_PAGE = "published on the status page"
+#: Who is expected to act once a ticket is in a state; in the others nobody new is.
+NEXT_TO_ACT: Mapping[TicketState, WaitingOn] = {
+    TicketState.VALID: WaitingOn.HANDLER,
+    TicketState.INVALID: WaitingOn.REPORTER,
+    TicketState.ACCEPTED: WaitingOn.OWNER,
+}
+
+
+def answer(
+    session: Session,
+    ticket: Ticket,
+    *,
+    text: str,
+    fix_on: date | None,
+    no_date_because: str,
+    by: str,
+    now: datetime,
+    today: date,
+) -> Message:
+    """Answer the reporter with the expected fix date, or with the reason why there is none yet.
+
+    The response clock stops when this answer is delivered, not now. Policy: "Hierbij geven we aan
+    voor welke datum we een oplossing verwachten". ``today`` is the organisation's day. Raises
+    :class:`AnswerIncomplete`, :class:`Refused`.
+    """
+    hold(session, ticket)
+    if not ticket.is_open:
+        raise Refused(
+            f"{ticket.reference} is closed and was answered with that; a new message opens a linked one"
+        )
+    if not text.strip():
+        raise AnswerIncomplete("the answer has no text: write what the reporter should know")
+    if fix_on is None and not no_date_because.strip():
+        raise AnswerIncomplete(
+            "the answer names no expected fix date and no reason why there is none yet:"
+            " fill in one of the two, it is what the policy promises"
+        )
+    if fix_on is not None and fix_on < today:
+        raise AnswerIncomplete(f"the expected fix date {fix_on} has passed: give a day from today on")
+    message = Message(at=now, direction=Direction.TO_REPORTER, text=text)
+    ticket.messages.append(message)
+    ticket.expected_fix_on = fix_on
+    ticket.record("answered", by=by, at=now, fix_on=str(fix_on or ""), because=no_date_because)
+    session.flush()
+    reporter = reporter_of(ticket)
+    if reporter is None:
+        stop_clock(session, ticket, ClockKind.RESPONSE, at=now, because=ON_THE_PAGE)
+        return message
+    write_mail(
+        session,
+        MailKind.ANSWER,
+        reporter,
+        party="reporter",
+        cause=str(message.id),
+        now=now,
+        ticket=ticket,
+        about=message,
+        facts={"fix_on": str(fix_on or ""), "no_date_because": no_date_because},
+    )
+    return message
+
+
+def confirm(session: Session, ticket: Ticket, *, by: str, because: str, now: datetime) -> None:
+    """Say that the report is right: the ticket becomes VALID."""
+    _move(session, ticket, TicketState.VALID, by=by, because=because, now=now)
+
+
+def invalidate(session: Session, ticket: Ticket, *, by: str, because: str, now: datetime) -> None:
+    """Say that the report could not be confirmed, and why: the ticket becomes INVALID."""
+    if not because.strip():
+        raise Refused("say why the report is not confirmed: the reporter is told the reason")
+    _move(session, ticket, TicketState.INVALID, by=by, because=because, now=now)
+
+
+def accept(session: Session, ticket: Ticket, *, by: str, because: str, now: datetime) -> None:
+    """Say that it will be fixed; a report not yet confirmed is confirmed with it, in one message."""
+    hold(session, ticket)
+    if ticket.state in (TicketState.RECEIVED, TicketState.INVALID):
+        ticket.move_to(TicketState.VALID, by=by, at=now, because="accepted at once")
+    _move(session, ticket, TicketState.ACCEPTED, by=by, because=because, now=now)
+
+
+def defer(session: Session, ticket: Ticket, *, by: str, because: str, now: datetime) -> None:
+    """Put a confirmed report on hold, and say why."""
+    if not because.strip():
+        raise Refused("say why it is put on hold: the reporter is told the reason")
+    _move(session, ticket, TicketState.DEFERRED, by=by, because=because, now=now)
+
+
+def close(
+    session: Session, ticket: Ticket, *, reason: CloseReason, by: str, because: str, now: datetime
+) -> None:
+    """End the ticket with a reason, which is an answer: the response clock stops when it is delivered.
+
+    Nobody is reminded of it until then, because handlers are told when the mail cannot be delivered.
+    The IBD gets its copy of a closed ticket as well, unless it is called spam.
+    """
+    _move(session, ticket, TicketState.CLOSED, by=by, because=because, now=now)
+    ticket.close_reason = reason
+    _clock(session, ticket, ClockKind.RESPONSE).next_rung_at = None
+    if reporter_of(ticket) is None:
+        stop_clock(session, ticket, ClockKind.RESPONSE, at=now, because=ON_THE_PAGE)
+    if reason is CloseReason.SPAM:
+        _keep_back(session, ticket, by=by, now=now)
+
+
+def release_copy(session: Session, ticket: Ticket, *, by: str, now: datetime) -> None:
+    """Let the IBD's copy leave that was held for a human's look, or that could not be delivered."""
+    hold(session, ticket)
+    copy = _copy_that_waits(session, ticket)
+    if copy is None:
+        raise Refused(f"the copy of {ticket.reference} for the IBD is not held: there is nothing to release")
+    copy.state, copy.next_try_at, copy.tries = MailState.WAITING, now, 0
+    copy.sent_at, copy.problem, copy.facts = None, None, {"released": True}
+    ticket.record("released", by=by, at=now, mail=copy.kind.value)
+
+
+def assign(session: Session, ticket: Ticket, *, to: str, by: str, because: str, now: datetime) -> None:
+    """Hand the ticket to another owner, who gets the report; the history keeps the hand-over."""
+    hold(session, ticket)
+    if not ticket.is_open:
+        raise IllegalMove(f"{ticket.reference} is closed and has no owner any more to be changed")
+    owner = session.scalars(select(Owner).where(Owner.name == to)).one_or_none()
+    if owner is None:
+        known = ", ".join(session.scalars(select(Owner.name).order_by(Owner.name).limit(20)))
+        raise Refused(f"there is no owner called {to!r}; known are: {known or 'none yet'}")
+    if owner.id == ticket.owner_id:
+        raise Refused(f"{ticket.reference} is already with {to}")
+    was = ticket.owner.name if ticket.owner else "triage"
+    ticket.owner = owner
+    given = ticket.record("assigned", by=by, at=now, because=because, **{"from": was, "to": owner.name})
+    tell_owner(session, ticket, given)
+
+
+def stop_clock(session: Session, ticket: Ticket, kind: ClockKind, *, at: datetime, because: str) -> None:
+    """Stop a clock; one that stands already is left as it is. Hold the ticket first."""
+    clock = _clock(session, ticket, kind)
+    if clock.stopped_at is not None:
+        return
+    clock.stopped_at, clock.next_rung_at = at, None
+    ticket.record(
+        "clock_stopped", by="clock", at=at, because=because, clock=kind.value, in_time=at <= clock.due_at
+    )
+
+
+def resume_clock(session: Session, ticket: Ticket, kind: ClockKind, *, at: datetime, because: str) -> None:
+    """Let a clock run on whose stop was an error; what is due by now fires at the next sweep.
+
+    Of a closed ticket nobody is reminded to answer, but it counts as unanswered.
+    """
+    clock = _clock(session, ticket, kind)
+    if clock.stopped_at is None:
+        return
+    clock.stopped_at = None
+    clock.next_rung_at = at if ticket.is_open or kind is ClockKind.SHARE else None
+    ticket.record("clock_resumed", by="clock", at=at, because=because, clock=kind.value)
+
+
+def _clock(session: Session, ticket: Ticket, kind: ClockKind) -> Clock:
+    """The clock as it is now that the ticket is held."""
+    found = select(Clock).where(Clock.ticket_id == ticket.id, Clock.kind == kind)
+    return session.scalars(found.execution_options(populate_existing=True)).one()
+
+
+def _move(
+    session: Session, ticket: Ticket, state: TicketState, *, by: str, because: str, now: datetime
+) -> None:
+    hold(session, ticket)
+    moved = ticket.move_to(state, by=by, at=now, because=because)
+    ticket.waiting_on = NEXT_TO_ACT.get(state, ticket.waiting_on)
+    if state in (TicketState.VALID, TicketState.ACCEPTED):
+        _let_go(session, ticket, now=now)
+    _tell_reporter(session, ticket, moved)
+
+
+def _tell_reporter(session: Session, ticket: Ticket, moved: Event) -> None:
+    reporter = reporter_of(ticket)
+    if reporter:
+        write_mail(
+            session,
+            MailKind.STATE_CHANGED,
+            reporter,
+            party="reporter",
+            cause=str(moved.seq),
+            now=moved.at,
+            ticket=ticket,
+            facts={"state": ticket.state.value, "because": moved.because},
+        )
+
+
+def _let_go(session: Session, ticket: Ticket, *, now: datetime) -> None:
+    """A human has said that it is a report: send the copy that waited for that."""
+    copy = _copy_that_waits(session, ticket)
+    if copy is not None and copy.problem == UNJUDGED:
+        copy.state, copy.next_try_at, copy.problem = MailState.WAITING, now, None
+
+
+def _keep_back(session: Session, ticket: Ticket, *, by: str, now: datetime) -> None:
+    """What a human calls spam is not shared, if it was not shared yet."""
+    stop_clock(session, ticket, ClockKind.SHARE, at=now, because=f"called spam by {by}")
+    copies = select(Mail).where(Mail.ticket_id == ticket.id, Mail.kind == MailKind.IBD_COPY)
+    for copy in session.scalars(copies.where(Mail.state == MailState.WAITING)):
+        copy.state, copy.problem = MailState.HELD, "spam"
+
+
+def _copy_that_waits(session: Session, ticket: Ticket) -> Mail | None:
+    waiting = select(Mail).where(
+        Mail.ticket_id == ticket.id,
+        Mail.kind == MailKind.IBD_COPY,
+        Mail.state.in_((MailState.HELD, MailState.PARKED)),
+    )
+    return session.scalars(waiting.execution_options(populate_existing=True)).one_or_none()

@@ -1,0 +1,157 @@
+"""How far a mail is: claimed by one worker at a time, sent, tried again, or parked for a handler.
+
+A worker that dies between the server's "accepted" and our commit leaves a claim behind that runs
+out; the mail is then sent again with the same Message-ID. A mail is never lost, and at worst it
+arrives twice under one Message-ID, which mail programs show once. Of two workers with the same mail
+the first to report that it left is right, and nothing that the other says undoes it.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import Session
+
+from .acts import resume_clock, stop_clock
+from .clocks import ClockKind
+from .holding import hold
+from .outbox import Mail, MailKind, MailState, tell_handlers
+from .promise import Promise
+from .states import TicketState
+from .ticket import Ticket
+
+CLAIM = timedelta(minutes=5)
+
+
+def anything_due(session: Session, now: datetime) -> bool:
+    """Whether a mail waits to be sent; asks without taking a lock."""
+    return session.scalars(select(Mail.id).where(_is_due(now)).limit(1)).first() is not None
+
+
+def claim_next(session: Session, now: datetime) -> int | None:
+    """Claim the mail that has waited longest; ``None`` when nothing is due."""
+    longest = select(Mail).where(_is_due(now)).order_by(Mail.next_try_at, Mail.id).limit(1)
+    mail = session.scalars(longest.with_for_update(skip_locked=True)).one_or_none()
+    if mail is None:
+        return None
+    mail.state, mail.claimed_until, mail.tries = MailState.SENDING, now + CLAIM, mail.tries + 1
+    return mail.id
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    waiting = and_(Mail.state == MailState.WAITING, Mail.next_try_at <= now)
+    abandoned = and_(Mail.state == MailState.SENDING, Mail.claimed_until <= now)
+    return or_(waiting, abandoned)
+
+
+def was_delivered(session: Session, mail: Mail, *, sealed: bool, now: datetime) -> None:
+    """Record that the server took the mail, and let happen what depends on it."""
+    _hold(session, mail)
+    if mail.sent_at is not None:
+        return
+    stops = _clock_stopped_by(mail)
+    mail.state, mail.sent_at, mail.was_sealed = MailState.SENT, now, sealed
+    mail.claimed_until = mail.problem = None
+    mail.facts = {"state": mail.facts["state"]} if mail.facts and "state" in mail.facts else None
+    if mail.ticket is None:
+        return
+    mail.ticket.record(
+        "delivered", by="deliver", at=now, mail=mail.kind.value, party=mail.party, sealed=sealed
+    )
+    if stops is not None:
+        stop_clock(session, mail.ticket, stops, at=now, because=f"the {_in_words(mail)} was delivered")
+
+
+def was_not_delivered(
+    session: Session,
+    mail: Mail,
+    problem: str,
+    promise: Promise,
+    *,
+    waits: Sequence[timedelta],
+    for_good: bool,
+    now: datetime,
+) -> None:
+    """Record a failure: try again later, or park the mail and tell the handlers."""
+    _hold(session, mail)
+    if mail.state is not MailState.SENDING:
+        return
+    mail.claimed_until, mail.problem = None, problem
+    if not for_good and mail.tries <= len(waits):
+        mail.state, mail.next_try_at = MailState.WAITING, now + waits[mail.tries - 1]
+        return
+    mail.state = MailState.PARKED
+    tell_handlers(session, mail, problem, promise, by="deliver", now=now)
+
+
+def was_held(session: Session, mail: Mail, problem: str, promise: Promise, *, now: datetime) -> None:
+    """Record that a mail waits for a human's look, and tell the handlers."""
+    _hold(session, mail)
+    if mail.state is not MailState.SENDING:
+        return
+    mail.claimed_until, mail.problem, mail.state = None, problem, MailState.HELD
+    tell_handlers(session, mail, problem, promise, by="deliver", now=now)
+
+
+def bounced(
+    session: Session,
+    ticket: Ticket,
+    party: str,
+    promise: Promise,
+    *,
+    now: datetime,
+    addresses: Collection[str] = (),
+) -> None:
+    """Record that the last mail to one party came back, and tell the handlers.
+
+    ``addresses`` are those that the bounce names; several people share the thread of the staff. A
+    clock that the mail had stopped runs on: what came back was not delivered.
+    """
+    hold(session, ticket)
+    ticket.record("bounced", by="intake", at=now, party=party)
+    mail = _last_sent(session, ticket, party, {address.lower() for address in addresses})
+    if mail is None:
+        return
+    mail.state, mail.problem = MailState.PARKED, "bounced"
+    tell_handlers(session, mail, "bounced", promise, by="intake", now=now)
+    stopped = _clock_stopped_by(mail)
+    if stopped is not None and not _has_another_answer(session, ticket, stopped):
+        resume_clock(session, ticket, stopped, at=now, because=f"the {_in_words(mail)} came back")
+
+
+def _hold(session: Session, mail: Mail) -> None:
+    """See a mail as it is now, and keep it and its ticket until the transaction ends."""
+    if mail.ticket is not None:
+        hold(session, mail.ticket)
+    session.refresh(mail, with_for_update=True)
+
+
+def _clock_stopped_by(mail: Mail) -> ClockKind | None:
+    """The clock that stops when a mail is delivered: a closing message is an answer as well."""
+    if mail.kind is MailKind.IBD_COPY:
+        return ClockKind.SHARE
+    state = (mail.facts or {}).get("state")
+    is_closing = mail.kind is MailKind.STATE_CHANGED and state == TicketState.CLOSED
+    return ClockKind.RESPONSE if is_closing or mail.kind is MailKind.ANSWER else None
+
+
+def _has_another_answer(session: Session, ticket: Ticket, stopped: ClockKind) -> bool:
+    """Whether the reporter got another answer than the one that came back."""
+    if stopped is not ClockKind.RESPONSE:
+        return False
+    others = select(Mail.id).where(
+        Mail.ticket_id == ticket.id, Mail.kind == MailKind.ANSWER, Mail.state == MailState.SENT
+    )
+    return session.scalars(others.limit(1)).first() is not None
+
+
+def _last_sent(session: Session, ticket: Ticket, party: str, addresses: Collection[str]) -> Mail | None:
+    """The mail to a party that left last, to one of these addresses if any did."""
+    sent = select(Mail).where(Mail.ticket_id == ticket.id, Mail.party == party, Mail.state == MailState.SENT)
+    latest_first = session.scalars(sent.order_by(Mail.sent_at.desc(), Mail.id.desc())).all()
+    to_them = (mail for mail in latest_first if mail.recipient.lower() in addresses)
+    return next(to_them, next(iter(latest_first), None))
+
+
+def _in_words(mail: Mail) -> str:
+    return mail.kind.value.replace("_", " ")

@@ -1,0 +1,250 @@
+"""How a report becomes a ticket, and a message joins one: one verb each, however it came.
+
+Everything that follows from a report is written in the caller's transaction: the ticket with its
+number, its clocks, its history and its route, and an outbox row for every mail that is to leave.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from .holding import hold
+from .ladder import owner_of
+from .ledger import LedgerEntry, Verdict
+from .links import make_link, new_token, token_hash
+from .numbering import next_reference
+from .outbox import Mail, MailKind, MailState, Thread, tell_handlers, write_mail
+from .promise import Correspondent, Promise
+from .routing import route
+from .ticket import (
+    Attachment,
+    Direction,
+    Event,
+    Message,
+    Reporter,
+    Target,
+    Ticket,
+    WaitingOn,
+)
+
+MOST_TOKENS = 100
+#: A copy that waits until a human has said that a machine's mail is a report.
+UNJUDGED = "unjudged"
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
+_OCTETS = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class ReceivedFile:
+    """A file that came with a message."""
+
+    name: str
+    type: str
+    content: bytes
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message as it was opened: what it says, and separately who sent it."""
+
+    arrived_at: datetime
+    subject: str
+    text: str
+    files: tuple[ReceivedFile, ...] = ()
+    targets: tuple[str, ...] = ()
+    name: str | None = None
+    address: str | None = None
+    fingerprint: str | None = None
+    was_encrypted: bool = False
+    signature: str = "none"
+    may_be_answered: bool = True
+
+
+def open_ticket(
+    session: Session,
+    received: Received,
+    promise: Promise,
+    *,
+    now: datetime,
+    entry: LedgerEntry | None = None,
+    linked_to: Ticket | None = None,
+) -> Ticket:
+    """Open a ticket for a report, start its clocks, route it and write every mail that follows."""
+    ticket = Ticket(
+        reference=next_reference(session, year=promise.local_day(received.arrived_at).year),
+        arrived_at=received.arrived_at,
+        opened_at=now,
+        was_encrypted=received.was_encrypted,
+        signature=received.signature,
+        linked_to=linked_to.id if linked_to else None,
+    )
+    session.add(ticket)
+    ticket.reporter = Reporter(name=received.name, address=received.address, fingerprint=received.fingerprint)
+    ticket.targets = [Target(value=target) for target in received.targets]
+    ticket.messages = [_message(received, Direction.FROM_REPORTER, entry)]
+    ticket.record("opened", by="intake", at=now, arrived_at=received.arrived_at.isoformat())
+    session.flush()
+    for clock in promise.clocks_from(received.arrived_at):
+        clock.ticket = ticket
+        session.add(clock)
+    _route(session, ticket, now=now, promise=promise)
+    _write_first_mails(session, ticket, promise, now=now, answerable=received.may_be_answered)
+    return ticket
+
+
+def join_ticket(
+    session: Session,
+    received: Received,
+    thread: Thread,
+    promise: Promise,
+    *,
+    now: datetime,
+    entry: LedgerEntry | None = None,
+) -> Message:
+    """File a further message on its ticket and tell the others; no clock moves by it.
+
+    Handlers read all of it; an owner reads what the reporter writes, not what handlers write.
+    """
+    ticket, direction = thread.ticket, _direction_of(thread.party)
+    hold(session, ticket)
+    message = _message(received, direction, entry)
+    ticket.messages.append(message)
+    told = [("staff", handler) for handler in promise.triage]
+    if direction is Direction.FROM_REPORTER:
+        if ticket.waiting_on is WaitingOn.REPORTER:
+            ticket.waiting_on = WaitingOn.HANDLER
+        told += _owner_beside(ticket, promise)
+    ticket.record("message", by=direction.value, at=now)
+    session.flush()
+    for party, person in told:
+        _write(session, MailKind.MESSAGE, ticket, party, person, message, now=now)
+    return message
+
+
+def thread_behind(session: Session, tokens: list[str]) -> Thread | None:
+    """The thread that the first known one of these tokens opens."""
+    hashes = [token_hash(token) for token in tokens[:MOST_TOKENS]]
+    known = {
+        thread.token_hash: thread
+        for thread in session.scalars(select(Thread).where(Thread.token_hash.in_(hashes)))
+    }
+    return next((known[one] for one in hashes if one in known), None)
+
+
+def thread_token(session: Session, ticket: Ticket, party: str) -> str:
+    """The token of one party's thread on a ticket; made when it is first needed."""
+    found = session.scalars(
+        select(Thread).where(Thread.ticket_id == ticket.id, Thread.party == party)
+    ).first()
+    if found is None:
+        token = new_token()
+        found = Thread(ticket=ticket, party=party, token=token, token_hash=token_hash(token))
+        session.add(found)
+    return found.token
+
+
+def reporter_of(ticket: Ticket) -> Correspondent | None:
+    """The reporter as somebody who gets mail; ``None`` for one who left no address."""
+    who = ticket.reporter
+    if not who.address:
+        return None
+    return Correspondent(who.name or "", who.address, who.fingerprint or "")
+
+
+def decide(entry: LedgerEntry, verdict: Verdict, *, now: datetime, ticket: Ticket | None = None) -> None:
+    """Write down what became of a message."""
+    entry.verdict = verdict
+    entry.decided_at = now
+    if ticket is not None:
+        entry.ticket_id = ticket.id
+
+
+def _write_first_mails(
+    session: Session, ticket: Ticket, promise: Promise, *, now: datetime, answerable: bool
+) -> None:
+    reporter, report = reporter_of(ticket), ticket.report
+    if reporter and answerable:
+        link = make_link(session, ticket, at=now)
+        _write(session, MailKind.RECEIPT, ticket, "reporter", reporter, report, now=now, facts={"link": link})
+    for handler in promise.triage:
+        _write(session, MailKind.HANDLER_REPORT, ticket, "staff", handler, report, now=now)
+    copy = _write(session, MailKind.IBD_COPY, ticket, "ibd", promise.ibd, report, now=now)
+    if not answerable:
+        copy.state, copy.problem = MailState.HELD, UNJUDGED
+        tell_handlers(session, copy, "in_doubt", promise, by="intake", now=now)
+
+
+def _write(
+    session: Session,
+    kind: MailKind,
+    ticket: Ticket,
+    party: str,
+    to: Correspondent,
+    about: Message,
+    *,
+    now: datetime,
+    facts: Mapping[str, str] | None = None,
+) -> Mail:
+    cause = str(about.id)
+    return write_mail(
+        session, kind, to, party=party, cause=cause, now=now, ticket=ticket, about=about, facts=facts
+    )
+
+
+def _route(session: Session, ticket: Ticket, *, now: datetime, promise: Promise) -> None:
+    targets = [target.value for target in ticket.targets]
+    routed = route(session, targets, on=promise.local_day(now))
+    ticket.owner, ticket.routed_because = routed.owner, routed.because
+    owner = routed.owner.name if routed.owner else "triage"
+    tell_owner(session, ticket, ticket.record("routed", by="intake", at=now, owner=owner))
+
+
+def tell_owner(session: Session, ticket: Ticket, given: Event) -> None:
+    """Give the report to the ticket's owner: once for each time that it was given to them."""
+    owner = owner_of(ticket)
+    if owner:
+        write_mail(
+            session,
+            MailKind.OWNER_REPORT,
+            owner,
+            party="owner",
+            cause=str(given.seq),
+            now=given.at,
+            ticket=ticket,
+            about=ticket.report,
+        )
+
+
+def _owner_beside(ticket: Ticket, promise: Promise) -> list[tuple[str, Correspondent]]:
+    """The owner, unless they are told already as one of the team."""
+    owner, team = owner_of(ticket), {handler.address.lower() for handler in promise.triage}
+    return [("owner", owner)] if owner and owner.address.lower() not in team else []
+
+
+def _direction_of(party: str) -> Direction:
+    return {"reporter": Direction.FROM_REPORTER, "owner": Direction.FROM_OWNER}.get(party, Direction.INTERNAL)
+
+
+def _message(received: Received, direction: Direction, entry: LedgerEntry | None) -> Message:
+    return Message(
+        ledger_id=entry.id if entry else None,
+        at=received.arrived_at,
+        direction=direction,
+        subject=received.subject,
+        text=received.text,
+        attachments=[
+            Attachment(
+                name=file.name,
+                type=file.type if _MEDIA_TYPE.fullmatch(file.type) else _OCTETS,
+                size=len(file.content),
+                sha256=file.sha256,
+                content=file.content,
+            )
+            for file in received.files
+        ],
+    )

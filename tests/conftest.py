@@ -1,0 +1,12 @@
+"""What every test may use: the doors to real servers, and nothing beyond loopback."""
+
+import pytest
+from meldbalie.tests.postgres import postgres_server
+from meldbalie.tests.prefect_server import prefect_api
+
+__all__ = ["postgres_server", "prefect_api"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_foreign_configuration() -> None:
+    """Tests never read an operator's configuration."""

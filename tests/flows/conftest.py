@@ -1,0 +1,56 @@
+"""One installation a test, with real parts; keys and the Prefect server are made once."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from meldbalie.flows import installation as installations
+from meldbalie.flows.operator.demo_files import ADDRESSES, PASSWORD, People, make_people
+from meldbalie.flows.operator.mailserver import LocalMailServer
+from meldbalie.flows.serving import deployments
+from meldbalie.settings import CONFIG_VARIABLE, settings
+from meldbalie.tests.flows.world import Present, World, make_world
+from meldbalie.tests.prefect_server import PrefectServer
+
+
+@pytest.fixture(scope="session")
+def people_of_the_session() -> Generator[tuple[Path, People]]:
+    """Everybody's keys."""
+    directory = Path(tempfile.mkdtemp(prefix="mbk"))
+    yield directory, make_people(directory)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def world(
+    people_of_the_session: tuple[Path, People], prefect_api: PrefectServer, monkeypatch: pytest.MonkeyPatch
+) -> Generator[World]:
+    """A fresh installation: empty mailboxes, an empty database, the desk's keyring as it was pinned."""
+    home, _ = people_of_the_session
+    directory = Path(tempfile.mkdtemp(prefix="mbw"))
+    directory.chmod(0o755)
+    shutil.copytree(home / "keys", directory / "keys", ignore=shutil.ignore_patterns("S.*"))
+    people = make_people(directory)
+    mail = LocalMailServer(directory / "mailserver", addresses=ADDRESSES, password=PASSWORD)
+    present = Present()
+    before = os.environ.get(CONFIG_VARIABLE)
+    mail.start()
+    try:
+        place = make_world(directory, people, mail, prefect_api, present)
+        monkeypatch.setattr(installations, "installation", lambda: place)
+        for module in ("deliver", "intake", "sweep", "reconcile", "ticket"):
+            monkeypatch.setattr(f"meldbalie.flows.{module}.installation", lambda: place)
+        for deployment in deployments(place.config):
+            deployment.apply()
+        yield World(place, people, mail, present, directory / "meldbalie.toml")
+        place.keyring.stop()
+        place.database.close()
+    finally:
+        mail.kill()
+        if before is None:
+            os.environ.pop(CONFIG_VARIABLE, None)
+        settings.cache_clear()
+        shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,652 @@
+"""What every mail promises, in both languages, and what it must never say."""
+
+import re
+from dataclasses import fields, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
+from meldbalie.mailbox import wording
+from meldbalie.mailbox.wording import SUBJECTS, day_in_words, in_words, word
+from meldbalie.mailbox.wording_facts import (
+    Answer,
+    AnswerPlain,
+    CannotOpen,
+    Facts,
+    HandlerNotice,
+    HandlerReport,
+    IbdCopy,
+    Kind,
+    Message,
+    MessageNotice,
+    OwnerNotice,
+    OwnerReport,
+    Quarantined,
+    Receipt,
+    ReceiptPlain,
+    Rung,
+    StateChanged,
+    StateChangedPlain,
+    Undelivered,
+)
+from meldbalie.mailbox.wording_parts import Attachment, Desk, Label, Match, OnRequest, Text
+
+TICKET = "CVD-2026-0042"
+ARRIVED = datetime(2026, 11, 21, 13, 5, tzinfo=UTC)
+DUE = datetime(2026, 11, 26, 13, 5, tzinfo=UTC)
+ARRIVED_NL = "zaterdag 21 november 2026 om 14:05 (Nederlandse tijd)"
+ARRIVED_EN = "Saturday 21 November 2026 at 14:05 (Dutch time, UTC+1)"
+DUE_NL = "donderdag 26 november 2026 om 14:05 (Nederlandse tijd)"
+DUE_EN = "Thursday 26 November 2026 at 14:05 (Dutch time, UTC+1)"
+LINK = "https://melden.voorbeeld.example/s/kQ3vY0b2Zk1m9xX-7Lr_TgWcA4nPqS5hDfJu8eBiOvM"
+RUN = "http://127.0.0.1:4200/runs/flow-run/6f1e0d9c-0000-4000-8000-000000000000"
+KEY = "0123456789ABCDEF0123456789ABCDEF01234567"
+KEY_SHOWN = "0123 4567 89AB CDEF 0123 4567 89AB CDEF 0123 4567"
+HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+CANARY = "Kanarie-Van-Der-Plant"
+REPORT = f"curl 'https://zaak.voorbeeld.example/?id=1%27--'   # {'x' * 90}\n\n  {CANARY}"
+
+DESK = Desk(
+    organisation="Gemeente Voorbeeld",
+    address="cvd@voorbeeld.example",
+    fingerprint=KEY,
+    policy_url="https://voorbeeld.example/cvd",
+    zone="Europe/Amsterdam",
+)
+FILE = Attachment(name="bewijs.png", media_type="image/png", size=1234, sha256=HASH)
+MATCH = Match(target="zaak.voorbeeld.example", asset="voorbeeld.example", rule="suffix")
+STATE = Label("Bevestigd", "Confirmed")
+NEXT = Label("De eigenaar maakt een oplossing.", "The owner makes a fix.")
+
+RECEIPT = Receipt(ticket=TICKET, received_at=ARRIVED, due_at=DUE, link=LINK)
+RECEIPT_PLAIN = ReceiptPlain(ticket=TICKET, received_at=ARRIVED, due_at=DUE, link=LINK)
+OWNER_REPORT = OwnerReport(ticket=TICKET, due_at=DUE, matches=(MATCH,), report=REPORT, attachments=(FILE,))
+HANDLER_REPORT = HandlerReport(
+    ticket=TICKET,
+    received_at=ARRIVED,
+    due_at=DUE,
+    channel="mail",
+    was_encrypted=True,
+    signature="unknown_key",
+    owner="Team Zaaksysteem",
+    matches=(MATCH,),
+    run_url=RUN,
+    report=REPORT,
+    attachments=(FILE,),
+)
+IBD_COPY = IbdCopy(
+    ticket=TICKET,
+    received_at=ARRIVED,
+    targets=("zaak.voorbeeld.example", "192.0.2.7"),
+    severity="CVSS 9.8 (critical)",
+    report="id=1%27-- gevonden door [removed: name]",
+    on_request=(OnRequest(media_type="image/png", size=1234, sha256=HASH),),
+    removed={"name": 2, "phone": 1},
+    reporter=None,
+)
+ANSWER = Answer(
+    ticket=TICKET,
+    answer="Dank.\n\n    Wij filteren de invoer.",
+    expected_fix_on=date(2026, 12, 24),
+    no_date_because=None,
+)
+STATE_CHANGED = StateChanged(
+    ticket=TICKET, state=STATE, next_step=NEXT, reason="Nagebootst.", closed_because=None
+)
+MESSAGE = Message(
+    ticket=TICKET,
+    sender="reporter",
+    received_at=ARRIVED,
+    run_url=RUN,
+    message=REPORT,
+    attachments=(),
+)
+MESSAGE_NOTICE = MessageNotice(ticket=TICKET, sender="owner", received_at=ARRIVED, run_url=RUN)
+RUNG = Rung(
+    ticket=TICKET,
+    owner="Team Zaaksysteem",
+    clock="response",
+    share=0.8,
+    due_at=DUE,
+    is_breached=False,
+    run_url=RUN,
+)
+QUARANTINED = Quarantined(entry=17, problem="tampered", received_at=ARRIVED)
+UNDELIVERED = Undelivered(ticket=TICKET, purpose=Kind.IBD_COPY, recipient="ibd", reason="no_usable_key")
+EVERY: tuple[Facts, ...] = (
+    RECEIPT,
+    RECEIPT_PLAIN,
+    OWNER_REPORT,
+    OwnerNotice(ticket=TICKET, due_at=DUE),
+    HANDLER_REPORT,
+    HandlerNotice(ticket=TICKET, due_at=DUE, run_url=RUN),
+    IBD_COPY,
+    ANSWER,
+    AnswerPlain(ticket=TICKET),
+    STATE_CHANGED,
+    StateChangedPlain(ticket=TICKET, state=STATE, next_step=NEXT),
+    MESSAGE,
+    MESSAGE_NOTICE,
+    RUNG,
+    QUARANTINED,
+    CannotOpen(received_at=ARRIVED),
+    UNDELIVERED,
+)
+UNSAID = {  # a number that they do not have, a reason that a date makes needless
+    (Kind.QUARANTINED, "ticket"),
+    (Kind.CANNOT_OPEN, "ticket"),
+    (Kind.ANSWER, "no_date_because"),
+}
+CONTENT_FREE = tuple(facts for facts in EVERY if not facts.is_sealed)
+
+
+def by_kind(facts: Facts) -> str:
+    return facts.kind
+
+
+def flowing(text: str) -> str:
+    """The text as one line, so that a sentence is found wherever it was wrapped."""
+    return " ".join(text.split())
+
+
+def dutch(text: Text) -> str:
+    return flowing(text.body.split("-" * 72)[0])
+
+
+def english(text: Text) -> str:
+    return flowing(text.body.split("-" * 72)[1])
+
+
+def below(text: Text) -> str:
+    return text.body.split("-" * 72)[2]
+
+
+# --- every mail ------------------------------------------------------------------------------
+
+
+def test_every_kind_has_facts_a_subject_and_a_template() -> None:
+    assert {facts.kind for facts in EVERY} == set(Kind) == set(SUBJECTS)
+    for kind in Kind:
+        assert (Path(wording.__file__).parent / "templates" / f"{kind}.txt").is_file()
+
+
+@pytest.mark.parametrize("facts", EVERY, ids=by_kind)
+def test_dutch_comes_first_and_english_says_the_same_facts(facts: Facts) -> None:
+    text = word(facts, DESK)
+
+    assert text.body.startswith(("(English text below.)", "TLP:AMBER\n\n(English text below.)"))
+    assert "Met vriendelijke groet," in dutch(text)
+    assert "Kind regards," in english(text)
+    found = re.compile(r"CVD-\d+-\d+|https?://\S+|\d{2}:\d{2}|[0-9A-F]{4}(?: [0-9A-F]{4}){9}|\d+%")
+    assert sorted(found.findall(dutch(text))) == sorted(found.findall(english(text)))
+
+
+@pytest.mark.parametrize("facts", EVERY, ids=by_kind)
+def test_dates_stand_in_words_in_both_languages(facts: Facts) -> None:
+    text = word(facts, DESK)
+
+    for name, nl, en in (
+        ("received_at", ARRIVED_NL, ARRIVED_EN),
+        ("due_at", DUE_NL, DUE_EN),
+        ("expected_fix_on", "donderdag 24 december 2026", "Thursday 24 December 2026"),
+    ):
+        if hasattr(facts, name):
+            assert nl in dutch(text)
+            assert en in english(text)
+
+
+@pytest.mark.parametrize("facts", EVERY, ids=by_kind)
+def test_prose_is_wrapped_and_leaves_no_template_marks(facts: Facts) -> None:
+    body = word(facts, DESK).body
+
+    for line in body.splitlines():
+        assert len(line) <= 72 or line.startswith(("    ", "> ")), line
+    assert not re.search(r"[{}%]{2}|\x02|\x03|\bNone\b|\bTrue\b|\bFalse\b|\n\n\n", body)
+    assert body.endswith("\n")
+    assert not body.endswith("\n\n")
+
+
+@pytest.mark.parametrize("facts", EVERY, ids=by_kind)
+def test_the_ticket_number_is_all_that_varies_in_a_subject(facts: Facts) -> None:
+    text = word(facts, DESK)
+
+    label = SUBJECTS[facts.kind]
+    number = f"[{TICKET}] " if facts.ticket else ""
+    assert text.subject == f"{number}{label.nl} / {label.en}"
+    assert text.subject.isascii()
+
+
+@pytest.mark.parametrize("facts", EVERY, ids=by_kind)
+def test_the_outer_subject_of_a_sealed_mail_tells_only_the_number(facts: Facts) -> None:
+    text = word(facts, DESK)
+
+    if facts.is_sealed:
+        assert text.outer_subject == f"[{TICKET}] Versleuteld bericht / Encrypted message"
+    else:
+        assert text.outer_subject == text.subject
+
+
+@pytest.mark.parametrize("facts", EVERY, ids=by_kind)
+def test_a_fact_that_is_missing_is_an_error(facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [field.name for field in fields(facts)]
+    for missing in names:
+        kept = [field for field in fields(facts) if field.name != missing]
+        monkeypatch.setattr(wording, "fields", lambda _, kept=kept: kept)
+        if (facts.kind, missing) in UNSAID:
+            continue
+        with pytest.raises((UndefinedError, TypeError)):
+            word(facts, DESK)
+
+
+def test_none_where_a_value_belongs_is_an_error() -> None:
+    with pytest.raises(TypeError, match="cannot stand in a mail"):
+        word(replace(RECEIPT, link=None), DESK)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="is no date"):
+        word(replace(RECEIPT, due_at=None), DESK)  # type: ignore[arg-type]
+
+
+def test_only_sealed_kinds_take_free_text() -> None:
+    free = {"report", "message", "answer", "reason", "no_date_because", "attachments", "targets"}
+
+    for facts in CONTENT_FREE:
+        names = {field.name for field in fields(facts)}
+        if facts.kind is Kind.UNDELIVERED:
+            names.remove("reason")  # a code, see below
+        assert not names & free
+
+
+@pytest.mark.parametrize("field", ["problem", "recipient", "reason"])
+def test_what_does_not_look_like_a_code_stays_out_of_a_content_free_mail(field: str) -> None:
+    facts = QUARANTINED if field == "problem" else UNDELIVERED
+
+    text = word(replace(facts, **{field: f"{CANARY} <x@y.example>"}), DESK)
+
+    assert CANARY not in text.body + text.subject + text.outer_subject
+
+
+@pytest.mark.parametrize("ticket", ["CVD-2026-0042\r\nBcc: x@y.example", "CVD-1", "", "C V", "x"])
+def test_what_is_no_ticket_number_cannot_reach_a_header(ticket: str) -> None:
+    with pytest.raises(ValueError, match="is no ticket number"):
+        AnswerPlain(ticket=ticket)
+
+
+@pytest.mark.parametrize("subject", ["a\r\nBcc: x", "a\x00", "a\u2028b", "a\x1b[2J"])
+def test_a_subject_is_one_printable_line(subject: str) -> None:
+    for name in ("subject", "outer_subject"):
+        with pytest.raises(ValueError, match="cannot be a subject"):
+            Text(**({"subject": "x", "outer_subject": "x", "body": ""} | {name: subject}))
+
+
+@pytest.mark.parametrize("fingerprint", ["", "0123ABCD", KEY.lower(), KEY_SHOWN, KEY + "\n"])
+def test_a_desk_without_a_full_fingerprint_is_refused(fingerprint: str) -> None:
+    with pytest.raises(ValueError, match="no full fingerprint"):
+        replace(DESK, fingerprint=fingerprint)
+
+
+# --- the promises of the policy ----------------------------------------------------------------
+
+PROMISES = [
+    (
+        "krijgt u ons antwoord. Daarin staat voor welke datum wij een oplossing verwachten",
+        "you will have our answer. It gives the date by which we expect a solution",
+    ),
+    (
+        "of waarom wij die datum nog niet kunnen noemen",
+        "or the reason why we cannot name that date yet",
+    ),
+    (
+        "Deze automatische bevestiging is dat antwoord nog niet.",
+        "This automatic confirmation is not yet that answer.",
+    ),
+    ("Wij behandelen uw melding vertrouwelijk.", "We treat your report confidentially."),
+    (
+        "Wij delen uw persoonlijke gegevens niet met anderen zonder uw toestemming, tenzij dat"
+        " nodig is om een wettelijke verplichting na te komen.",
+        "We do not share your personal data with others without your consent, unless that is"
+        " necessary to meet a legal obligation.",
+    ),
+    ("Wij houden u op de hoogte van de voortgang.", "We keep you informed of the progress."),
+    ("vermelden als ontdekker?", "as the discoverer?"),
+    (
+        "Wij delen elke melding met de Informatiebeveiligingsdienst voor gemeenten (IBD)",
+        "We share every report with the IBD",
+    ),
+    (
+        "Uw persoonlijke gegevens gaan niet mee, tenzij u daarvoor toestemming geeft.",
+        "Your personal data do not go with it, unless you consent to that.",
+    ),
+    (
+        "Houdt u zich aan de voorwaarden hieronder? Dan ondernemen wij geen juridische stappen"
+        " over uw melding.",
+        "If you keep to the conditions below, we will not take legal action over your report.",
+    ),
+    (
+        "Wij proberen het probleem zo snel mogelijk op te lossen.",
+        "We try to solve the problem as soon as possible.",
+    ),
+    (
+        "Wij worden graag betrokken bij een eventuele publicatie over het probleem, nadat het is opgelost.",
+        "We would like to be involved in any publication about the problem, after it has been solved.",
+    ),
+    ("Misbruik het probleem niet.", "Do not misuse the problem."),
+    (
+        "Download niet meer gegevens dan nodig is en verwijder geen gegevens van anderen.",
+        "Do not download more data than necessary, and do not delete data of others.",
+    ),
+    (
+        "Deel het probleem niet met anderen tot het is opgelost.",
+        "Do not share the problem with others until it has been solved.",
+    ),
+    (
+        "Wis alle vertrouwelijke gegevens die u hebt ontvangen.",
+        "Erase all confidential data that you have obtained.",
+    ),
+    (
+        "geen aanvallen op fysieke beveiliging, geen social engineering, geen spam, geen brute"
+        " force en geen applicaties van derden.",
+        "attacks on physical security, social engineering, spam, brute force or applications of"
+        " third parties.",
+    ),
+    (
+        "Gebruik geen technieken die de beschikbaarheid of de bruikbaarheid van het systeem of"
+        " van de dienstverlening verminderen.",
+        "Do not use techniques that reduce the availability or the usability of the system or of"
+        " the service.",
+    ),
+    ("Bewaar hem goed en geef hem aan niemand", "Keep it safe and give it to nobody"),
+]
+
+
+@pytest.mark.parametrize("facts", [RECEIPT, RECEIPT_PLAIN], ids=by_kind)
+@pytest.mark.parametrize(("nl", "en"), PROMISES)
+def test_the_receipt_makes_each_promise_of_the_policy(facts: Facts, nl: str, en: str) -> None:
+    text = word(facts, DESK)
+
+    assert nl in dutch(text)
+    assert en in english(text)
+
+
+@pytest.mark.parametrize("facts", [RECEIPT, RECEIPT_PLAIN], ids=by_kind)
+def test_the_receipt_gives_number_link_key_and_policy(facts: Facts) -> None:
+    text = word(facts, DESK)
+
+    for fact in (TICKET, LINK, KEY_SHOWN, DESK.policy_url):
+        assert fact in dutch(text)
+        assert fact in english(text)
+    assert text.body.count(f"\n    {LINK}\n") == 2
+
+
+def test_the_plain_receipt_says_that_it_is_plain_and_how_to_send_a_key() -> None:
+    text = word(RECEIPT_PLAIN, DESK)
+
+    assert "Deze mail is niet versleuteld" in dutch(text)
+    assert "voeg uw openbare sleutel toe als bijlage" in dutch(text)
+    assert "This mail is not encrypted" in english(text)
+    assert "attach your public key" in english(text)
+
+
+# --- what others get -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("facts", [OWNER_REPORT, HANDLER_REPORT, MESSAGE], ids=by_kind)
+def test_a_quoted_text_keeps_its_lines_and_its_spaces(facts: Facts) -> None:
+    text = word(facts, DESK)
+
+    quoted = "\n".join(f"> {line}" if line else ">" for line in REPORT.split("\n"))
+    assert quoted in below(text)
+    assert CANARY not in text.subject + text.outer_subject
+    assert text.body.startswith("TLP:AMBER\n")
+
+
+def test_no_line_of_a_report_can_pass_for_ours() -> None:
+    tricks = "a\r\nb\rc\u2028d\x0be\x85f\x02g\x03h\x1b[2Ji\u202ej{{ desk }}{% raw %}\ud800"
+
+    body = below(word(replace(OWNER_REPORT, report=tricks, attachments=()), DESK))
+
+    assert (
+        "\n> a\n> b\n> c\\u2028d\\u000be\\u0085f\\u0002g\\u0003h\\u001b[2Ji\\u202ej"
+        "{{ desk }}{% raw %}\\ud800\n" in body
+    )
+    body.encode("utf-8")
+
+
+def test_a_file_name_cannot_start_a_line_of_its_own() -> None:
+    name = "x.png\n\nKind regards,\n\u202ethe desk\x1b[0m"
+
+    body = word(replace(OWNER_REPORT, attachments=(replace(FILE, name=name),)), DESK).body
+
+    assert "    1. x.png Kind regards, \\u202ethe desk\\u001b[0m (image/png, 1234 bytes)\n" in body
+
+
+def test_the_owner_learns_why_when_and_what_is_expected_but_not_who() -> None:
+    text = word(OWNER_REPORT, DESK)
+
+    assert "zaak.voorbeeld.example valt onder het domein voorbeeld.example" in dutch(text)
+    assert "zaak.voorbeeld.example is under the domain voorbeeld.example" in english(text)
+    assert "op welke datum u de oplossing verwacht" in dutch(text)
+    assert "on what date you expect the fix" in english(text)
+    assert "maak het niet openbaar" in dutch(text)
+    assert "do not make it public" in english(text)
+    assert "bewijs.png (image/png, 1234 bytes)" in below(text)
+    assert HASH in below(text)
+    assert not {"reporter", "name", "address"} & {field.name for field in fields(OWNER_REPORT)}
+
+
+@pytest.mark.parametrize("facts", [OWNER_REPORT, HANDLER_REPORT], ids=by_kind)
+def test_without_an_owner_the_mail_says_that_triage_stands_in(facts: Facts) -> None:
+    text = word(replace(facts, matches=()), DESK)
+
+    assert "geen eigenaar bekend" in dutch(text)
+    assert "No owner of the reported systems is known" in english(text)
+
+
+def test_the_handler_sees_how_the_report_came_in() -> None:
+    text = word(HANDLER_REPORT, DESK)
+
+    assert "Versleuteld: ja Handtekening: niet te controleren, de sleutel is onbekend" in dutch(text)
+    assert "Encrypted: yes Signature: cannot be checked, the key is unknown" in english(text)
+    assert "Eigenaar: Team Zaaksysteem" in dutch(text)
+    assert RUN in dutch(text)
+
+
+@pytest.mark.parametrize("kind", [OwnerNotice, HandlerNotice, MessageNotice])
+def test_a_notice_says_that_the_key_is_missing_and_how_to_mend_it(kind: type[Facts]) -> None:
+    text = word(next(facts for facts in EVERY if type(facts) is kind), DESK)
+
+    assert "bruikbare OpenPGP-sleutel" in dutch(text)
+    assert "langs een andere weg dan de mail" in dutch(text)
+    assert "usable OpenPGP key of yours" in english(text)
+    assert "by another way than mail" in english(text)
+
+
+def test_the_ibd_copy_tells_what_is_left_out_and_why() -> None:
+    text = word(IBD_COPY, DESK)
+
+    assert "De melder heeft geen toestemming gegeven" in dutch(text)
+    assert "The reporter has not consented" in english(text)
+    assert "vervangen: name (2) vervangen: phone (1)" in dutch(text)
+    assert "replaced: name (2) replaced: phone (1)" in english(text)
+    for fact in ("192.0.2.7", "CVSS 9.8 (critical)", "Gemeente Voorbeeld", DESK.address):
+        assert fact in dutch(text)
+        assert fact in english(text)
+    assert f"1. image/png, 1234 bytes\n       SHA-256 {HASH}" in below(text)
+    assert "op verzoek / Attachments, on request" in below(text)
+
+
+def test_the_ibd_copy_names_the_reporter_only_with_consent() -> None:
+    text = word(replace(IBD_COPY, reporter="Noor <noor@vinder.example>", removed={}), DESK)
+
+    assert "Melder: Noor <noor@vinder.example>" in dutch(text)
+    assert "Reporter: Noor <noor@vinder.example>" in english(text)
+    assert "toestemming gegeven om de identiteit met u te delen" in dutch(text)
+
+
+def test_the_ibd_copy_says_so_when_a_fact_is_unknown() -> None:
+    text = word(replace(IBD_COPY, severity=None, targets=(), on_request=()), DESK)
+
+    assert "Ernst: nog niet bepaald" in dutch(text)
+    assert "Affected systems: not given" in english(text)
+    assert "Bij de melding waren geen bijlagen. / The report had no attachments." in below(text)
+
+
+def test_the_answer_gives_the_date_or_the_reason_why_there_is_none() -> None:
+    with_date = word(ANSWER, DESK)
+    without = word(
+        replace(ANSWER, expected_fix_on=None, no_date_because="Wij wachten\nop de leverancier."),
+        DESK,
+    )
+
+    assert "oplossing op of voor donderdag 24 december 2026." in dutch(with_date)
+    assert "solution on or before Thursday 24 December 2026." in english(with_date)
+    assert "\n\nDank.\n\n    Wij filteren de invoer.\n" in below(with_date)
+    assert "De reden: Wij wachten op de leverancier." in dutch(without)
+    assert "The reason: Wij wachten op de leverancier." in english(without)
+
+
+@pytest.mark.parametrize(("day", "reason"), [(None, None), (None, ""), (date(2026, 12, 24), "because")])
+def test_an_answer_has_a_date_or_a_reason_and_not_both(day: date | None, reason: str) -> None:
+    with pytest.raises(ValueError, match="needs the date"):
+        Answer(ticket=TICKET, answer="x", expected_fix_on=day, no_date_because=reason)
+
+
+def test_the_plain_answer_points_to_the_secret_link_without_repeating_it() -> None:
+    text = word(AnswerPlain(ticket=TICKET), DESK)
+
+    assert "op uw geheime link: de link uit onze ontvangstbevestiging" in dutch(text)
+    assert "at your secret link: the link from our confirmation of receipt" in english(text)
+
+
+def test_a_change_of_state_has_label_next_step_and_reason() -> None:
+    closed = Label("het probleem is verholpen", "the problem has been fixed")
+
+    text = word(replace(STATE_CHANGED, closed_because=closed), DESK)
+
+    assert "is nu: Bevestigd." in dutch(text)
+    assert "is now: Confirmed." in english(text)
+    assert NEXT.nl in dutch(text)
+    assert NEXT.en in english(text)
+    assert "De reden van sluiten: het probleem is verholpen." in dutch(text)
+    assert "The reason for closing: the problem has been fixed." in english(text)
+    assert below(text).endswith("Onze toelichting / Our explanation:\n\nNagebootst.\n")
+
+
+def test_a_change_of_state_without_a_reason_does_not_announce_one() -> None:
+    body = word(replace(STATE_CHANGED, reason=None), DESK).body
+
+    assert "toelichting" not in body
+    assert "explanation" not in body
+
+
+def test_a_rung_names_clock_share_owner_and_whether_it_is_breached() -> None:
+    early = word(RUNG, DESK)
+    late = word(replace(RUNG, share=1.2, is_breached=True, run_url=None), DESK)
+
+    assert "Van een termijn van ticket CVD-2026-0042 is 80% verstreken." in dutch(early)
+    assert "Termijn: antwoord aan de melder" in dutch(early)
+    assert "Owner: Team Zaaksysteem Clock: answer to the reporter" in english(early)
+    assert "De overschrijding is vastgelegd." in dutch(late)
+    assert "Passed: 120%" in english(late)
+    assert "Breached: yes" in english(late)
+    assert "Prefect" not in late.body
+
+
+@pytest.mark.parametrize("clock", ["response", "share", "update", "fix"])
+def test_every_clock_has_words(clock: str) -> None:
+    assert "Termijn: " in dutch(word(replace(RUNG, clock=clock), DESK))
+
+
+def test_a_clock_without_words_is_an_error() -> None:
+    with pytest.raises(UndefinedError):
+        word(replace(RUNG, clock="lunch"), DESK)  # type: ignore[arg-type]
+
+
+def test_the_quarantine_notice_has_number_problem_and_what_to_do() -> None:
+    known = word(QUARANTINED, DESK)
+    unknown = word(replace(QUARANTINED, problem="new_code"), DESK)
+
+    assert "Nummer in het grootboek: 17" in dutch(known)
+    assert "the encrypted message was damaged or altered Code: tampered" in english(known)
+    assert "Er is niets verloren." in dutch(known)
+    assert "Probleem: onbekende code Code: new_code" in dutch(unknown)
+
+
+def test_the_note_to_a_sender_says_how_to_try_again() -> None:
+    text = word(CannotOpen(received_at=ARRIVED), DESK)
+
+    for fact in (KEY_SHOWN, DESK.policy_url, DESK.address):
+        assert fact in dutch(text)
+        assert fact in english(text)
+    assert "[" not in text.subject
+
+
+def test_a_parked_mail_is_told_with_purpose_recipient_and_reason() -> None:
+    text = word(UNDELIVERED, DESK)
+    without = word(replace(UNDELIVERED, ticket=None), DESK)
+
+    assert "Ticket: CVD-2026-0042 Doel: TLP:AMBER Kopie van een melding" in dutch(text)
+    assert "Recipient: the IBD Reason: there is no usable key of the recipient" in english(text)
+    assert "Ticket: geen" in dutch(without)
+    assert not without.subject.startswith("[")
+
+
+# --- dates -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("instant", "zone", "nl", "en"),
+    [
+        (DUE, "Europe/Amsterdam", DUE_NL, DUE_EN),
+        (
+            datetime(2026, 7, 1, 22, 30, tzinfo=UTC),
+            "Europe/Amsterdam",
+            "donderdag 2 juli 2026 om 00:30 (Nederlandse tijd)",
+            "Thursday 2 July 2026 at 00:30 (Dutch time, UTC+2)",
+        ),
+        (
+            datetime(2026, 10, 25, 0, 30, tzinfo=UTC),
+            "Europe/Amsterdam",
+            "zondag 25 oktober 2026 om 02:30 (Nederlandse tijd, UTC+2)",
+            "Sunday 25 October 2026 at 02:30 (Dutch time, UTC+2)",
+        ),
+        (
+            datetime(2026, 10, 25, 1, 30, tzinfo=UTC),
+            "Europe/Amsterdam",
+            "zondag 25 oktober 2026 om 02:30 (Nederlandse tijd, UTC+1)",
+            "Sunday 25 October 2026 at 02:30 (Dutch time, UTC+1)",
+        ),
+        (
+            DUE,
+            "Asia/Kolkata",
+            "donderdag 26 november 2026 om 18:35 (Asia/Kolkata, UTC+5:30)",
+            "Thursday 26 November 2026 at 18:35 (Asia/Kolkata, UTC+5:30)",
+        ),
+        (
+            DUE,
+            "America/St_Johns",
+            "donderdag 26 november 2026 om 09:35 (America/St_Johns, UTC-3:30)",
+            "Thursday 26 November 2026 at 09:35 (America/St_Johns, UTC-3:30)",
+        ),
+        (
+            DUE,
+            "UTC",
+            "donderdag 26 november 2026 om 13:05 (UTC, UTC+0)",
+            "Thursday 26 November 2026 at 13:05 (UTC, UTC+0)",
+        ),
+    ],
+)
+def test_an_instant_is_told_in_local_time_with_its_zone(
+    instant: datetime, zone: str, nl: str, en: str
+) -> None:
+    assert in_words(instant, zone, "nl") == nl
+    assert in_words(instant, zone, "en") == en
+
+
+def test_an_instant_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="has no zone"):
+        in_words(datetime(2026, 11, 26, 13, 5), "Europe/Amsterdam", "nl")
+
+
+def test_a_day_has_no_time() -> None:
+    assert day_in_words(date(2026, 12, 5), "nl") == "zaterdag 5 december 2026"
+    assert day_in_words(date(2026, 12, 5), "en") == "Saturday 5 December 2026"

@@ -1,0 +1,267 @@
+"""The ladder: what is due fires once, whatever happens to those who sweep."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from meldbalie.models.acts import stop_clock
+from meldbalie.models.clocks import ClockKind, FiredRung
+from meldbalie.models.ladder import Fired, climb, due_clocks
+from meldbalie.models.outbox import MailKind
+from meldbalie.models.promise import Correspondent, Promise, RungPlan
+from meldbalie.models.session import Database
+from meldbalie.models.ticket import ticket_called
+from meldbalie.tests.models.reports import (
+    ARRIVED,
+    CISO,
+    DAY,
+    DUE,
+    FATIMA,
+    HOUR,
+    IBD,
+    JEROEN,
+    LEAD,
+    ON_CALL,
+    PROMISE,
+    WEB_TEAM,
+    clock_of,
+    mails,
+    reported,
+    together,
+    told,
+)
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+
+RESPONSE, SHARE = ClockKind.RESPONSE, ClockKind.SHARE
+HALF, MOST = ARRIVED + 2.5 * DAY, ARRIVED + 4 * DAY
+TICK = timedelta(microseconds=1)
+
+
+def sweep(database: Database, now: datetime, promise: Promise = PROMISE) -> list[Fired]:
+    """What a sweep fires: each clock that is due, in a transaction of its own."""
+    with database.reading() as session:
+        due = due_clocks(session, now)
+    fired: list[Fired | None] = []
+    for clock_id in due:
+        with database.unit_of_work() as session:
+            fired.append(climb(session, clock_id, promise, now=now))
+    return [each for each in fired if each is not None]
+
+
+def share(database: Database, reference: str) -> None:
+    """Stop the share clock, so that only the response clock runs."""
+    with database.unit_of_work() as session:
+        stop_clock(session, ticket_called(session, reference), SHARE, at=ARRIVED + HOUR / 2, because="shared")
+
+
+def rungs(database: Database) -> list[tuple[str, bool]]:
+    with database.reading() as session:
+        found = session.scalars(select(FiredRung).order_by(FiredRung.due_at, FiredRung.id))
+        return [(rung.rung, rung.was_superseded) for rung in found]
+
+
+def who_was_told(database: Database) -> list[str]:
+    with database.reading() as session:
+        return [mail.recipient for mail in mails(session, MailKind.RUNG)]
+
+
+@pytest.fixture
+def reference(database: Database) -> str:
+    """A ticket whose copy the IBD has."""
+    reference = reported(database)
+    share(database, reference)
+    return reference
+
+
+def test_a_rung_fires_at_its_instant_and_not_before(database: Database, reference: str) -> None:
+    assert sweep(database, HALF - TICK) == []
+    assert sweep(database, HALF) == [Fired(reference, "50%", 1)]
+    assert sweep(database, HALF) == []
+
+
+def test_each_rung_tells_those_whom_it_names(database: Database, reference: str) -> None:
+    for now in (HALF, MOST, DUE):
+        sweep(database, now)
+
+    assert who_was_told(database) == [WEB_TEAM, LEAD.address, ON_CALL.address, CISO.address]
+    with database.reading() as session:
+        assert [mail.party for mail in mails(session, MailKind.RUNG)] == ["owner", "staff", "staff", "staff"]
+
+
+def test_the_breach_is_recorded_when_the_clock_is_due_and_not_before(
+    database: Database, reference: str
+) -> None:
+    sweep(database, MOST)
+    sweep(database, DUE)
+
+    with database.reading() as session:
+        ticket = ticket_called(session, reference)
+        assert told(ticket)[-2:] == ["escalated", "escalated"]
+        assert [entry.facts["breached"] for entry in ticket.history[-2:]] == [False, True]
+
+
+def test_after_an_outage_the_highest_rung_fires_and_the_lower_ones_are_superseded(
+    database: Database, reference: str
+) -> None:
+    assert sweep(database, DUE + 2 * DAY + HOUR) == [Fired(reference, "100% + 2 days", 1)]
+
+    assert rungs(database) == [
+        ("50%", True),
+        ("80%", True),
+        ("100%", True),
+        ("100% + 1 day", True),
+        ("100% + 2 days", False),
+    ]
+    assert who_was_told(database) == [CISO.address]
+
+
+def test_rungs_go_on_daily_for_years(database: Database, reference: str) -> None:
+    sweep(database, DUE + 3 * 365 * DAY)
+
+    assert sweep(database, DUE + (3 * 365 + 1) * DAY + HOUR) == [Fired(reference, "100% + 1096 days", 1)]
+    with database.reading() as session:
+        assert clock_of(session, reference).next_rung_at == DUE + (3 * 365 + 2) * DAY
+
+
+def test_a_clock_that_stands_fires_nothing_more(database: Database, reference: str) -> None:
+    sweep(database, HALF)
+    with database.unit_of_work() as session:
+        stop_clock(session, ticket_called(session, reference), RESPONSE, at=MOST, because="answered")
+
+    assert sweep(database, DUE + 30 * DAY) == []
+
+
+def test_a_copy_that_is_not_shared_within_the_hour_is_told_to_the_handlers_daily(database: Database) -> None:
+    reference = reported(database)
+
+    assert sweep(database, ARRIVED + HOUR) == [Fired(reference, "100%", 2)]
+    assert sweep(database, ARRIVED + HOUR + DAY) == [Fired(reference, "100% + 1 day", 2)]
+    assert who_was_told(database) == [FATIMA.address, JEROEN.address] * 2
+
+
+@pytest.mark.parametrize("owner", [None, WEB_TEAM])
+def test_a_rung_that_nobody_can_be_told_of_is_recorded_and_reported(
+    database: Database, owner: str | None
+) -> None:
+    alone = replace(PROMISE, triage=(), lead=None, on_call=None, ciso=None)
+    reference = reported(database, promise=alone, owner=owner)
+    share(database, reference)
+
+    assert sweep(database, DUE, alone) == [Fired(reference, "100%", 0)]
+    assert rungs(database)[-1] == ("100%", False)
+    with database.reading() as session:
+        assert told(ticket_called(session, reference))[-1] == "escalated"
+
+
+def test_people_who_share_an_address_do_not_keep_a_rung_from_firing(database: Database) -> None:
+    shared = [Correspondent(name, WEB_TEAM) for name in ("Lead", "On call", "CISO")]
+    promise = replace(PROMISE, lead=shared[0], on_call=shared[1], ciso=shared[2], ibd=IBD)
+    everybody = (RungPlan(1.0, ("owner", "lead", "on_call", "ciso", "handlers")),)
+    promise = replace(promise, ladder=everybody, triage=(*shared, FATIMA))
+    reference = reported(database, promise=promise)
+    share(database, reference)
+
+    assert sweep(database, DUE, promise) == [Fired(reference, "100%", 2)]
+
+
+def test_a_ladder_that_is_changed_while_a_clock_runs_goes_on_from_there(
+    database: Database, reference: str
+) -> None:
+    sweep(database, HALF)
+    finer = replace(
+        PROMISE, ladder=(RungPlan(0.25, ("lead",)), RungPlan(0.9, ("lead",)), RungPlan(1, ("ciso",)))
+    )
+
+    assert sweep(database, MOST, finer) == [Fired(reference, "25%", 1)]
+    assert sweep(database, ARRIVED + 4.5 * DAY, finer) == [Fired(reference, "90%", 1)]
+    assert sweep(database, DUE, finer) == [Fired(reference, "100%", 1)]
+
+
+def test_two_sweepers_at_once_fire_a_rung_once(database: Database, reference: str) -> None:
+    for now in (HALF, MOST, DUE, DUE + DAY):
+        fired = together(lambda now=now: sweep(database, now))
+        assert sum(len(each) for each in fired) == 1
+
+    assert rungs(database) == [(name, False) for name in ("50%", "80%", "100%", "100% + 1 day")]
+    with database.reading() as session:
+        assert told(ticket_called(session, reference)).count("escalated") == 4
+
+
+def test_a_sweeper_that_dies_before_its_commit_leaves_the_rung_to_the_next(
+    database: Database, reference: str
+) -> None:
+    with database.reading() as session:
+        due = due_clocks(session, HALF)
+    with pytest.raises(KeyboardInterrupt), database.unit_of_work() as session:
+        climb(session, due[0], PROMISE, now=HALF)
+        session.flush()
+        raise KeyboardInterrupt
+
+    assert who_was_told(database) == []
+    assert sweep(database, HALF) == [Fired(reference, "50%", 1)]
+
+
+def test_the_database_itself_refuses_a_rung_twice(database: Database, reference: str) -> None:
+    sweep(database, HALF)
+
+    with pytest.raises(IntegrityError), database.unit_of_work() as session:
+        ticket = ticket_called(session, reference)
+        again = {"ticket_id": ticket.id, "kind": RESPONSE, "rung": "50%", "due_at": HALF, "fired_at": HALF}
+        session.add(FiredRung(**again))
+
+
+def test_a_clock_that_is_gone_is_no_failure(database: Database) -> None:
+    with database.unit_of_work() as session:
+        assert climb(session, 4711, PROMISE, now=DUE) is None
+
+
+def test_the_clock_that_is_due_longest_comes_first(database: Database) -> None:
+    late = reported(database, replace_arrival(ARRIVED + DAY))
+    early = reported(database)
+
+    assert [fired.reference for fired in sweep(database, ARRIVED + 2 * DAY)] == [early, late]
+
+
+def replace_arrival(at: datetime):
+    from meldbalie.tests.models.reports import REPORT
+
+    return replace(REPORT, arrived_at=at)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.timedeltas(timedelta(minutes=1), timedelta(days=3)), min_size=1, max_size=8))
+def test_whenever_it_is_swept_each_rung_is_there_once_and_the_next_lies_ahead(
+    sqlite_database: Database, waits: list[timedelta]
+) -> None:
+    reference = reported(sqlite_database)
+    share(sqlite_database, reference)
+    now, fired = ARRIVED, 0
+    for wait in waits:
+        now += wait
+        came = sweep(sqlite_database, now)
+        fired += len(came)
+        with sqlite_database.reading() as session:
+            next_at = clock_of(session, reference).next_rung_at
+            assert next_at is not None
+            assert next_at > now
+
+    with sqlite_database.unit_of_work() as session:
+        ticket = ticket_called(session, reference)
+        rows = list(session.scalars(select(FiredRung).where(FiredRung.ticket_id == ticket.id)))
+        passed = {plan.name for plan, at in _until(now)}
+        assert {row.rung for row in rows} == passed
+        assert sum(not row.was_superseded for row in rows) == fired == told(ticket).count("escalated")
+        session.execute(delete(FiredRung))
+        clock_of(session, reference).next_rung_at = None
+
+
+def _until(now: datetime) -> list[tuple[RungPlan, datetime]]:
+    found: list[tuple[RungPlan, datetime]] = []
+    for plan, at in PROMISE.rungs(RESPONSE, ARRIVED, DUE):
+        if at > now:
+            return found
+        found.append((plan, at))
+    raise AssertionError

@@ -1,0 +1,89 @@
+"""What a monitor is told."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from meldbalie.tests.webhooks.installation import DUE, Installation
+from meldbalie.webhooks.site import Site
+
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def healthy(installation: Installation) -> Installation:
+    for name in ("intake", "deliver"):
+        installation.lease(name, installation.now + MINUTE)
+    return installation
+
+
+def parts(client: FlaskClient) -> tuple[int, str, dict[str, str]]:
+    answer = client.get("/health")
+    assert answer.json
+    return answer.status_code, answer.json["status"], answer.json["parts"]
+
+
+def test_all_is_well(client: FlaskClient, healthy: Installation) -> None:
+    well = {"database": "ok", "intake": "ok", "deliver": "ok", "clocks": "ok"}
+
+    assert parts(client) == (200, "ok", well)
+    assert client.get("/health/live").json == {"status": "ok"}
+
+
+def test_a_flow_that_never_ran_is_late(client: FlaskClient, installation: Installation) -> None:
+    installation.lease("deliver", installation.now + MINUTE)
+
+    code, status, found = parts(client)
+
+    assert (code, status, found["intake"], found["deliver"]) == (200, "degraded", "late", "ok")
+
+
+@pytest.mark.parametrize(
+    ("ago", "code", "status", "intake"),
+    [
+        (2 * MINUTE, 200, "ok", "ok"),
+        (2 * MINUTE + SECOND, 200, "degraded", "late"),
+        (17 * MINUTE, 200, "degraded", "late"),
+        (17 * MINUTE + SECOND, 503, "down", "down"),
+    ],
+)
+def test_a_lease_may_run_out_between_two_shifts_but_not_for_long(
+    client: FlaskClient, healthy: Installation, ago: timedelta, code: int, status: str, intake: str
+) -> None:
+    healthy.lease("intake", healthy.now - ago)
+
+    found = parts(client)
+
+    assert (found[0], found[1], found[2]["intake"]) == (code, status, intake)
+
+
+@pytest.mark.parametrize(
+    ("after", "clocks"),
+    [
+        (10 * MINUTE, "ok"),
+        (10 * MINUTE + SECOND, "late"),
+        (25 * MINUTE, "late"),
+        (25 * MINUTE + SECOND, "down"),
+    ],
+)
+def test_clocks_that_nobody_sweeps_are_noticed(
+    client: FlaskClient, installation: Installation, after: timedelta, clocks: str
+) -> None:
+    installation.report()
+    installation.now = DUE + after
+
+    assert parts(client)[2]["clocks"] == clocks
+
+
+def test_a_database_that_does_not_answer_is_down_and_nothing_is_told_about_it(
+    tmp_path: Path, app_with: Callable[..., Site], caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = next(tmp_path.glob("*.keys"))
+    app = app_with(database={"url": f"sqlite:///{tmp_path}/empty.db", "application_keys_file": str(keys)})
+
+    assert parts(app.test_client()) == (503, "down", {"database": "down"})
+    assert str(tmp_path) not in caplog.text
+    assert "OperationalError" in caplog.text

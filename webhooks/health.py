@@ -1,0 +1,86 @@
+"""Whether the installation works, for a monitor: no names, no numbers, no times.
+
+Each part is ``ok``, ``late`` or ``down``:
+
+- ``database``: ``down`` when it cannot be asked.
+- ``intake``, ``deliver``: by their lease. ``late`` once it ran out more than two minutes ago, or was
+  never taken; ``down`` after a quarter of an hour.
+- ``clocks``: by the rung that has been due longest. ``late`` when two sweeps should have fired it;
+  ``down`` a quarter of an hour later.
+
+The whole is ``ok``, ``degraded`` (something is late) or ``down``; HTTP 503 is for ``down`` only, so
+that a restart of one part does not take the status pages out of a load balancer.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from flask import Blueprint
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from ..models.clocks import Clock
+from ..models.leases import Lease
+from .database import db
+from .site import log, site
+
+LEASES = ("intake", "deliver")
+BETWEEN_SHIFTS = timedelta(minutes=2)
+PATIENCE = timedelta(minutes=15)
+
+Answer = tuple[dict[str, object], int]
+
+health = Blueprint("health", __name__, url_prefix="/health")
+
+
+class Condition(StrEnum):
+    """How a part does."""
+
+    OK = "ok"
+    LATE = "late"
+    DOWN = "down"
+
+
+@health.get("/live")
+def live() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@health.get("")
+def whole() -> Answer:
+    """The condition of each part, and of the whole."""
+    parts = conditions()
+    if Condition.DOWN in parts.values():
+        return {"status": "down", "parts": parts}, 503
+    status = "degraded" if Condition.LATE in parts.values() else "ok"
+    return {"status": status, "parts": parts}, 200
+
+
+def conditions() -> dict[str, Condition]:
+    """How each part does; without the database nothing else can be told."""
+    sweep = timedelta(minutes=site().settings.clocks.sweep_minutes)
+    try:
+        return {"database": Condition.OK} | _conditions(db.session(), site().local_now(), sweep)
+    except SQLAlchemyError as error:
+        log.error("health: the database does not answer (%s)", type(error).__qualname__)  # noqa: TRY400 - see log_exception
+        return {"database": Condition.DOWN}
+
+
+def _conditions(session: Session, now: datetime, sweep: timedelta) -> dict[str, Condition]:
+    found = select(Lease.name, Lease.expires_at).where(Lease.name.in_(LEASES))
+    leases = dict(session.execute(found).all())
+    next_rung_at = session.scalar(select(func.min(Clock.next_rung_at)))
+    parts = {name: _lease(leases.get(name), now) for name in LEASES}
+    return parts | {"clocks": _behind(next_rung_at + 2 * sweep, now) if next_rung_at else Condition.OK}
+
+
+def _lease(expires_at: datetime | None, now: datetime) -> Condition:
+    return _behind(expires_at + BETWEEN_SHIFTS, now) if expires_at else Condition.LATE
+
+
+def _behind(expected_by: datetime, now: datetime) -> Condition:
+    if now <= expected_by:
+        return Condition.OK
+    return Condition.LATE if now <= expected_by + PATIENCE else Condition.DOWN

@@ -8,12 +8,14 @@ import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import State
 from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.states import Completed
 
@@ -25,6 +27,9 @@ from .installation import Installation
 
 LOG = logging.getLogger(__name__)
 DEPLOYMENT = "ticket/ticket"
+
+
+BELIEVED = timedelta(minutes=5)  # a run of a ticket works for seconds and then waits
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ def show(place: Installation, reference: str) -> str:
         row = session.get(DeskRun, ticket.id)
         run_id, made = (row.run_id, row.made) if row else (None, 0)
     with prefect_api() as client:
-        if run_id is not None and _renew(client, run_id, view):
+        if run_id is not None and _renew(client, run_id, view, place.clock()):
             return run_id
         run_id = _make(client, reference, made + 1, view)
     with place.database.unit_of_work() as session:
@@ -102,19 +107,25 @@ def _due_in_short(place: Installation, ticket: Ticket) -> str:
     return f"due {local(place, clock.due_at)}" if ticket.is_open else ""
 
 
-def _renew(client: SyncPrefectClient, run_id: str, view: View) -> bool:
+def _renew(client: SyncPrefectClient, run_id: str, view: View, now: datetime) -> bool:
     """Give a run its name and tags; ``False`` when the ticket needs another run."""
     try:
         run = client.read_flow_run(UUID(run_id))
     except ObjectNotFound:
         return False
-    if view.is_open and run.state is not None and run.state.is_final():
+    if view.is_open and run.state is not None and _cannot_be_answered(run.state, now):
         return False
     if not view.is_open and run.state is not None and run.state.is_paused():
         client.set_flow_run_state(run.id, Completed(name="Closed"), force=True)
     if run.name != view.name or sorted(run.tags) != sorted(view.tags):
         client.update_flow_run(run.id, name=view.name, tags=view.tags)
     return True
+
+
+def _cannot_be_answered(state: State[Any], now: datetime) -> bool:
+    """Whether nobody will ever be asked by this run: it is over, or its process died unseen."""
+    is_in_hand = state.is_pending() or state.is_running() or state.is_cancelling()
+    return state.is_final() or (is_in_hand and state.timestamp < now - BELIEVED)
 
 
 def _make(client: SyncPrefectClient, reference: str, number: int, view: View) -> str:

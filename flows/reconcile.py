@@ -5,20 +5,20 @@ an old name gets the new one, and a shift that nobody works is begun. Old housek
 deleted, because Prefect keeps every run for good.
 """
 
-import logging
 from datetime import timedelta
 
 from prefect import flow
-from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterName,
     FlowRunFilter,
     FlowRunFilterEndTime,
+    FlowRunFilterExpectedStartTime,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import StateType
+from prefect.states import Crashed
 from sqlalchemy import or_, select
 
 from ..models.leases import Lease
@@ -27,11 +27,13 @@ from ..models.ticket import Ticket
 from . import desk
 from .discretion import discreet
 from .installation import Installation, installation
+from .shifts import start_shifts
 
-LOG = logging.getLogger(__name__)
 SHIFTS = ("intake", "deliver")
 HOUSEKEEPING = ("sweep", "reconcile", "intake", "deliver")
 KEEP_HOUSEKEEPING = timedelta(days=2)
+BELIEVED = timedelta(minutes=5)
+IN_HAND = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 CLOSED_LATELY = timedelta(days=1)
 AT_A_TIME = 200
 
@@ -41,7 +43,8 @@ def reconcile() -> int:
     """Mend what differs; gives how many tickets were looked at."""
     with discreet("reconcile"):
         place = installation()
-        start_idle_shifts(place)
+        start_shifts(set(SHIFTS) - set(_holders(place).values()))
+        bury_the_dead(place)
         references = _tickets_to_show(place)
         for reference in references:
             desk.show(place, reference)
@@ -49,16 +52,23 @@ def reconcile() -> int:
         return len(references)
 
 
-def start_idle_shifts(place: Installation) -> list[str]:
-    """Start the shifts whose lease nobody holds."""
-    idle = [name for name in SHIFTS if not _is_worked(place, name)]
+def bury_the_dead(place: Installation) -> int:
+    """Mark runs as crashed that Prefect believes in, though their process ended without a word."""
+    at_work = _holders(place)
+    before = {"before_": place.clock() - BELIEVED}
     with desk.prefect_api() as client:
-        for name in idle:
-            deployment = client.read_deployment_by_name(f"{name}/{name}")
-            if not _is_on_its_way(client, name):
-                client.create_flow_run_from_deployment(deployment.id)
-                LOG.info("nobody was at work on %s: started", name)
-    return idle
+        silent = client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=list(HOUSEKEEPING))),
+            flow_run_filter=FlowRunFilter(
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=IN_HAND)),
+                expected_start_time=FlowRunFilterExpectedStartTime.model_validate(before),
+            ),
+            limit=AT_A_TIME,
+        )
+        dead = [run for run in silent if str(run.id) not in at_work]
+        for run in dead:
+            client.set_flow_run_state(run.id, Crashed(message="its process ended silently"), force=True)
+    return len(dead)
 
 
 def forget_old_runs(place: Installation) -> int:
@@ -75,21 +85,11 @@ def forget_old_runs(place: Installation) -> int:
     return len(old)
 
 
-def _is_worked(place: Installation, shift: str) -> bool:
+def _holders(place: Installation) -> dict[str, str]:
+    """The runs that hold a lease, and which shift they work."""
+    live = select(Lease.holder, Lease.name).where(Lease.expires_at > place.clock())
     with place.database.reading() as session:
-        lease = session.get(Lease, shift)
-        return lease is not None and lease.expires_at > place.clock()
-
-
-def _is_on_its_way(client: SyncPrefectClient, flow_name: str) -> bool:
-    coming = FlowRunFilterStateType(any_=[StateType.SCHEDULED, StateType.PENDING])
-    return bool(
-        client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=[flow_name])),
-            flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=coming)),
-            limit=1,
-        )
-    )
+        return dict(session.execute(live).tuples().all())
 
 
 def _tickets_to_show(place: Installation) -> list[str]:

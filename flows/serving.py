@@ -19,7 +19,8 @@ from ..settings import Settings
 from .deliver import deliver
 from .installation import Installation
 from .intake import intake
-from .reconcile import reconcile, start_idle_shifts
+from .reconcile import SHIFTS, reconcile
+from .shifts import start_shifts
 from .sweep import sweep
 from .ticket import ticket
 
@@ -46,7 +47,7 @@ def serve_flows(place: Installation) -> None:
     runner = Runner(pause_on_shutdown=False, limit=None, query_seconds=POLL_SECONDS)
     for deployment in deployments(place.config):
         runner.add_deployment(deployment)
-    start_idle_shifts(place)
+    start_shifts(SHIFTS)
     with suppress(KeyboardInterrupt, TerminationSignal):
         asyncio.run(runner.start())
 

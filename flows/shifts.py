@@ -1,21 +1,27 @@
 """Shifts: a flow that works on end, one run after another, never two at once.
 
 A lease in our own database keeps two runs apart, because Prefect's limits may not (a killed run
-holds its slot for minutes, measured). A run works for a shift; when it ends or is killed, its
-lease runs out and `reconcile` starts the next.
+holds its slot for minutes, measured). A run works for a shift and starts its successor; when one is
+killed, its lease runs out and `reconcile` starts the next, which waits for that.
 """
 
+import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Self
 from uuid import uuid4
 
+from prefect.runtime import flow_run
+
 from ..models.leases import give_back, take_lease
+from .desk import prefect_api
 from .installation import Installation
 
-LEASE = timedelta(seconds=60)
-RENEW_AFTER = timedelta(seconds=15)
+LOG = logging.getLogger(__name__)
+LEASE = timedelta(seconds=30)
+RENEW_AFTER = timedelta(seconds=10)
+RELIEF_SECONDS = LEASE.total_seconds() + 5
 
 
 class Shift:
@@ -30,7 +36,7 @@ class Shift:
         self._place = place
         self.is_single = length == 0
         self._ends_at = place.clock() + timedelta(minutes=length)
-        self._holder = uuid4().hex
+        self._holder = str(flow_run.get_id() or uuid4())
         self._renew_at = place.clock()
 
     def __enter__(self) -> Self:
@@ -42,11 +48,21 @@ class Shift:
 
     def turns(self, *, pause: float) -> Iterator[None]:
         """Take turns until the shift is over or somebody else has the work; ``pause`` in seconds."""
+        self._wait_for_relief()
         while self.is_ours():
             yield
-            if self.is_single or self._place.clock() >= self._ends_at:
+            if self.is_single:
+                return
+            if self._place.clock() >= self._ends_at:
+                start_shifts([self.name])
                 return
             time.sleep(pause)
+
+    def _wait_for_relief(self) -> None:
+        """Give a holder that may be dead the time in which its lease runs out."""
+        until = time.monotonic() + RELIEF_SECONDS
+        while not self.is_single and not self.is_ours() and time.monotonic() < until:
+            time.sleep(1)
 
     def is_ours(self) -> bool:
         """Whether this run may go on; renews the lease in time, and asks before long work."""
@@ -58,3 +74,12 @@ class Shift:
         if ours:
             self._renew_at = now + RENEW_AFTER
         return ours
+
+
+def start_shifts(names: Iterable[str]) -> None:
+    """Start a run for each of these shifts; one too many waits for its turn and ends."""
+    with prefect_api() as client:
+        for name in names:
+            deployment = client.read_deployment_by_name(f"{name}/{name}")
+            client.create_flow_run_from_deployment(deployment.id)
+            LOG.info("%s: a shift was started", name)

@@ -149,7 +149,7 @@ def _has_errors(run: GpgRun) -> bool:
 def _returncode_is_explained(run: GpgRun) -> bool:
     if run.returncode == 0:
         return True
-    failed = {SignatureState.BAD, SignatureState.UNKNOWN_KEY}
+    failed = {SignatureState.BAD, SignatureState.UNKNOWN_KEY, SignatureState.EXPIRED_SIGNATURE}
     return run.returncode in (1, 2) and any(found.state in failed for found in signatures_in(run))
 
 

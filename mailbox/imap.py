@@ -6,7 +6,7 @@ expunged but what we put away ourselves.
 """
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -204,20 +204,19 @@ class IntakeMailbox:
         except IMAPClientError as error:
             if not is_refusal(error) and response_code(error) != "EXPUNGEISSUED":
                 raise
-            uids = self._transfer_again(client, uids, folder)
-        if uids and "MOVE" not in self.capabilities:
+            self._make_folder(client, folder)  # somebody may have removed it
+            client.noop()  # lets the server see what others expunged
+            self._transfer_or_refuse(transfer, uids, folder)
+        if "MOVE" not in self.capabilities:
             client.add_flags(uids, [b"\\Deleted"], silent=True)
             if "UIDPLUS" in self.capabilities:
                 client.uid_expunge(uids)
 
-    def _transfer_again(self, client: Client, uids: list[int], folder: str) -> list[int]:
-        """Make the folder if somebody removed it, and transfer what is still there; tells what that was."""
-        self._make_folder(client, folder)
-        client.noop()  # lets the server see what others did
-        present = sorted(client.search(f"UID {','.join(map(str, uids))}"))
+    def _transfer_or_refuse(
+        self, transfer: Callable[[list[int], str], object], uids: list[int], folder: str
+    ) -> None:
         try:
-            if present:
-                (client.move if "MOVE" in self.capabilities else client.copy)(present, folder)
+            transfer(uids, folder)
         except IMAPClientError as error:
             if not is_refusal(error):
                 raise
@@ -225,7 +224,6 @@ class IntakeMailbox:
                 f"{self._where} does not let {self._account.user} put messages into {folder}: correct the"
                 " rights on that folder, or name another one in the settings"
             ) from None
-        return present
 
     def _has_news(self, client: Client) -> bool:
         """Whether a message is there that :meth:`waiting` has not told yet.

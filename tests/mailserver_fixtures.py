@@ -150,10 +150,10 @@ class Liar:
 
     In a reply ``{tag}`` stands for the first word of the line, or of the line before where a line is
     one word only (as the answer to AUTHENTICATE is). It keeps what it heard. The reply None hangs
-    up; a line that nothing fits is answered with silence.
+    up, a list of replies is used up one by one, a line that nothing fits is answered with silence.
     """
 
-    def __init__(self, greeting: str, replies: Mapping[str, str | None]) -> None:
+    def __init__(self, greeting: str, replies: Mapping[str, str | list[str] | None]) -> None:
         self.heard: list[str] = []
         liar = self
 
@@ -165,6 +165,7 @@ class Liar:
                     while line := self.rfile.readline().decode("utf-8", "replace"):
                         liar.heard.append(line.rstrip("\r\n"))
                         reply = next((r for word, r in replies.items() if word.lower() in line.lower()), "")
+                        reply = reply.pop(0) if isinstance(reply, list) else reply
                         if reply is None:
                             return
                         tag = line.split()[0] if " " in line.strip() else tag

@@ -10,6 +10,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESOCB3
 from meldbalie.tests.cast import Cast, gpg
 
 
+def altered(sealed: bytes, place: int) -> bytes:
+    """Flip a bit in three bytes in a row: one byte alone may be a packet's length, which gpg reads leniently."""
+    changed = bytearray(sealed)
+    for at in range(place, place + 3):
+        changed[at] ^= 1
+    return bytes(changed)
+
+
 def literal(text: bytes) -> bytes:
     """A literal data packet, readable by everybody."""
     return _packet(11, b"b\0" + bytes(4) + text)

@@ -199,7 +199,7 @@ def _tickets_of(session: Session, message_ids: list[str]) -> list[Ticket]:
     opened = session.execute(
         select(LedgerEntry.message_id, Ticket).join(Ticket, Ticket.id == LedgerEntry.ticket_id)
     )
-    tickets = {message_id: ticket for message_id, ticket in opened}
+    tickets = dict(opened.tuples().all())
     return [tickets[message_id] for message_id in message_ids if message_id in tickets]
 
 

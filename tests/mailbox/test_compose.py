@@ -10,7 +10,7 @@ from email.utils import parseaddr
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from meldbalie.mailbox.compose import Attachment, Draft, UnfitDraft, new_message_id, plain, sealed
 from meldbalie.mailbox.errors import CannotSeal
@@ -105,11 +105,19 @@ def test_a_line_of_a_proof_of_concept_survives(line: str):
 
 
 @given(ONE_LINE)
+@example("=?utf-8?q?Betaling_ontvangen?=")
+@example("A" * 3000)
+@example("woord " * 500)
+@example("twee  spaties   en meer")
 def test_every_subject_comes_out_as_it_went_in(subject: str):
     assert header(read(plain(draft(subject=subject))), "Subject").strip(" ") == subject.strip(" ")
 
 
 @given(ONE_LINE)
+@example('O"Brien \\ "de", <valse@elders.example>')
+@example("=?utf-8?q?=22=2C_=3Ceve=40elders=2Eexample=3E?=")
+@example("A" * 3000)
+@example("Eve <eve@elders.example>, Jörg")
 def test_every_name_comes_out_as_it_went_in_and_changes_no_address(name: str):
     message = read(plain(draft(sender_name=name)))
 

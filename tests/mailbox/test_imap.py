@@ -3,6 +3,7 @@
 import imaplib
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
@@ -40,6 +41,7 @@ REPLIES = {
     **CAPABLE,
     "AUTHENTICATE": "+ \r\n",
     "AGN2ZEB2": "{tag} OK [CAPABILITY IMAP4rev1 MOVE UIDPLUS IDLE] in\r\n",  # base64 of \0cvd@v
+    "LOGOUT": "* BYE bye\r\n{tag} OK done\r\n",
     "LIST": "{tag} OK done\r\n",
     "CREATE": "{tag} OK done\r\n",
     "SUBSCRIBE": "{tag} OK done\r\n",
@@ -72,6 +74,25 @@ def test_a_message_is_told_with_its_size_and_its_time_of_arrival_in_utc(mail_ser
     assert waiting.size == len(REPORT)
     assert waiting.arrived_at == at
     assert waiting.arrived_at.tzinfo is UTC
+
+
+@pytest.mark.parametrize("hour", [0, 1])
+def test_a_time_of_arrival_that_the_clock_showed_twice_is_told_exactly(
+    make_mail_server: MakeMailServer, monkeypatch: pytest.MonkeyPatch, hour: int
+):
+    monkeypatch.setenv("TZ", "Europe/Amsterdam")  # Dovecot tells its local time
+    at = datetime(2026, 10, 25, hour, 30, tzinfo=UTC)  # half past two in Amsterdam, both times
+    time.tzset()
+    try:
+        server = make_mail_server()
+        server.deliver(REPORT, to=CVD, at=at)
+        with IntakeMailbox(imap_account(server)) as mailbox:
+            (waiting,) = mailbox.waiting()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert waiting.arrived_at == at
 
 
 def test_an_empty_inbox_has_nothing_waiting(mail_server: LocalMailServer):
@@ -215,14 +236,44 @@ def test_a_message_that_somebody_else_moved_has_vanished_and_disturbs_nothing(
         assert mailbox.count("Archive") == 1
 
 
-def test_the_rest_is_put_away_when_the_server_finds_one_expunged(mail_server: LocalMailServer):
+@pytest.mark.parametrize("code", ["EXPUNGEISSUED", "TRYCREATE"])
+def test_a_transfer_that_the_server_refuses_at_first_is_tried_again(code: str):
+    answers = [f"{{tag}} NO [{code}] sorry\r\n", "{tag} OK done\r\n"]
+    with (
+        Liar(GREETING, {"UID MOVE": answers, "NOOP": "{tag} OK done\r\n", **REPLIES}) as liar,
+        IntakeMailbox(liar_account(liar)) as mailbox,
+    ):
+        mailbox.put_away([1, 2], "Archive")
+
+    assert answers == []
+
+
+def test_a_folder_that_takes_no_messages_is_told_with_its_name():
+    replies = {"UID MOVE": "{tag} NO [NOPERM] no\r\n", "NOOP": "{tag} OK done\r\n", **REPLIES}
+    with (
+        Liar(GREETING, replies) as liar,
+        IntakeMailbox(liar_account(liar)) as mailbox,
+        pytest.raises(FolderRefused, match=r"put messages into Archive"),
+    ):
+        mailbox.put_away([1, 2], "Archive")
+
+
+def test_a_full_archive_is_worth_another_try():
+    replies = {"UID MOVE": "{tag} NO [OVERQUOTA] full\r\n", "NOOP": "{tag} OK done\r\n", **REPLIES}
+    with (
+        Liar(GREETING, replies) as liar,
+        IntakeMailbox(liar_account(liar)) as mailbox,
+        pytest.raises(ServerUnreachable, match=r"OVERQUOTA"),
+    ):
+        mailbox.put_away([1, 2], "Archive")
+
+
+def test_the_rest_is_put_away_when_the_file_of_one_is_gone(mail_server: LocalMailServer):
     for _ in range(2):
         mail_server.deliver(REPORT, to=CVD)
     with IntakeMailbox(imap_account(mail_server)) as mailbox:
         mailbox.waiting()
-        for file in mail_server.drop.inbox(CVD).glob("cur/*"):
-            file.unlink()
-            break
+        next(mail_server.drop.inbox(CVD).glob("cur/*")).unlink()
 
         mailbox.put_away([1, 2], "Archive")
 

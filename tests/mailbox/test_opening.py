@@ -15,7 +15,7 @@ from meldbalie.mailbox.keyring import Keyring
 from meldbalie.mailbox.limits import Limits
 from meldbalie.mailbox.opening import Opened, Problem, Verdict, open_letter
 from meldbalie.tests.cast import Cast, Member, gpg, while_it_lasted
-from meldbalie.tests.packets import literal, with_aead
+from meldbalie.tests.packets import altered, literal, with_aead
 from meldbalie.tests.pgpmail import (
     REPORT,
     TEXT_PART,
@@ -240,20 +240,19 @@ def test_what_is_sealed_to_somebody_else_gives_no_text(cast: Cast, opened: Open)
 
 @pytest.mark.parametrize("shape", ["mime", "inline", "file"])
 def test_altered_ciphertext_gives_no_byte_in_any_shape(cast: Cast, opened: Open, shape: str) -> None:
-    sealed = bytearray(cast.encrypt(TEXT_PART * 500, by=cast.reporter, armour=False))
-    sealed[-60] ^= 1
-    armour = cast.gpg("--enarmor", feed=bytes(sealed)).replace(b"ARMORED FILE", b"MESSAGE")
+    whole = cast.encrypt(TEXT_PART * 500, by=cast.reporter, armour=False)
+    sealed = altered(whole, len(whole) - 60)
+    armour = cast.gpg("--enarmor", feed=sealed).replace(b"ARMORED FILE", b"MESSAGE")
     armour = re.sub(rb"Comment:[^\n]*\n", b"", armour)
-    body = {"mime": pgp_part(armour), "inline": plain(armour), "file": file(b"x.txt.gpg", bytes(sealed))}[shape]
+    body = {"mime": pgp_part(armour), "inline": plain(armour), "file": file(b"x.txt.gpg", sealed)}[shape]
     letter = opened(headers(cast.reporter) + body)
     assert outcome(letter) == (True, False, Problem.TAMPERED, Verdict.NONE)
     assert (letter.text, letter.attachments) == ("", ())
 
 
 def test_an_altered_aead_seal_gives_no_byte(cast: Cast, opened: Open) -> None:
-    sealed = bytearray(with_aead(cast, literal(TEXT_PART * 50)))
-    sealed[len(sealed) // 2] ^= 1
-    letter = opened(headers(cast.reporter) + file(b"x.gpg", bytes(sealed)))
+    sealed = with_aead(cast, literal(TEXT_PART * 50))
+    letter = opened(headers(cast.reporter) + file(b"x.gpg", altered(sealed, len(sealed) // 2)))
     assert (letter.problem, letter.text, letter.attachments) == (Problem.TAMPERED, "", ())
 
 

@@ -25,6 +25,7 @@ from meldbalie.tests.models.reports import (
     LEAD,
     ON_CALL,
     PROMISE,
+    REPORT,
     WEB_TEAM,
     clock_of,
     mails,
@@ -193,12 +194,14 @@ def test_two_sweepers_at_once_fire_a_rung_once(database: Database, reference: st
 def test_a_sweeper_that_dies_before_its_commit_leaves_the_rung_to_the_next(
     database: Database, reference: str
 ) -> None:
-    with database.reading() as session:
-        due = due_clocks(session, HALF)
-    with pytest.raises(KeyboardInterrupt), database.unit_of_work() as session:
-        climb(session, due[0], PROMISE, now=HALF)
-        session.flush()
-        raise KeyboardInterrupt
+    def die() -> None:
+        with database.unit_of_work() as session:
+            climb(session, due_clocks(session, HALF)[0], PROMISE, now=HALF)
+            session.flush()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        die()
 
     assert who_was_told(database) == []
     assert sweep(database, HALF) == [Fired(reference, "50%", 1)]
@@ -207,10 +210,14 @@ def test_a_sweeper_that_dies_before_its_commit_leaves_the_rung_to_the_next(
 def test_the_database_itself_refuses_a_rung_twice(database: Database, reference: str) -> None:
     sweep(database, HALF)
 
-    with pytest.raises(IntegrityError), database.unit_of_work() as session:
-        ticket = ticket_called(session, reference)
-        again = {"ticket_id": ticket.id, "kind": RESPONSE, "rung": "50%", "due_at": HALF, "fired_at": HALF}
-        session.add(FiredRung(**again))
+    def write_again() -> None:
+        with database.unit_of_work() as session:
+            ticket = ticket_called(session, reference)
+            again = {"ticket_id": ticket.id, "kind": RESPONSE, "rung": "50%"}
+            session.add(FiredRung(due_at=HALF, fired_at=HALF, **again))
+
+    with pytest.raises(IntegrityError):
+        write_again()
 
 
 def test_a_clock_that_is_gone_is_no_failure(database: Database) -> None:
@@ -219,16 +226,10 @@ def test_a_clock_that_is_gone_is_no_failure(database: Database) -> None:
 
 
 def test_the_clock_that_is_due_longest_comes_first(database: Database) -> None:
-    late = reported(database, replace_arrival(ARRIVED + DAY))
+    late = reported(database, replace(REPORT, arrived_at=ARRIVED + DAY))
     early = reported(database)
 
     assert [fired.reference for fired in sweep(database, ARRIVED + 2 * DAY)] == [early, late]
-
-
-def replace_arrival(at: datetime):
-    from meldbalie.tests.models.reports import REPORT
-
-    return replace(REPORT, arrived_at=at)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

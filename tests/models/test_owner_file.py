@@ -279,3 +279,9 @@ def test_of_very_many_problems_the_first_are_shown_and_the_others_counted() -> N
 
     assert (len(refusal.value.problems), refusal.value.more) == (MOST_PROBLEMS, 7)
     assert str(refusal.value).endswith("and 7 more problems, which are shown once these are corrected")
+
+
+def test_a_cell_of_two_lines_does_not_shift_the_numbers_of_the_lines_after_it() -> None:
+    said = _refused('"W\neb",web@x.example,,a.nl,,,', "Web,nobody,,b.nl,,,")
+
+    assert [each.partition(",")[0] for each in said] == ["line 2", "line 4"]

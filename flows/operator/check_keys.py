@@ -1,0 +1,144 @@
+"""Checks of the keyring: our own key works, and everybody whom mail is sealed to has a usable key."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import select
+
+from ...mailbox.gpg_home import check_length
+from ...mailbox.keyring import Keyring
+from ...mailbox.keys import KeyFacts
+from ...models.owners import Owner
+from ...models.session import Database
+from ...settings import Person, Settings
+from .finding import Finding, ok, warning, wrong
+from .intake_key import try_key
+
+SOON = timedelta(days=30)
+TOO_SLOW_SECONDS = 0.25  # gpg's calibrated count costs 0.4 s, the one that init sets 0.02 s
+
+
+def keyring_home(home: Path) -> Iterator[Finding]:
+    """Its path is short enough for gpg, and nobody else can look inside."""
+    if not home.is_dir():
+        yield wrong(f"pgp.home = {home} does not exist", "make it with an intake key: meldbalie init")
+        return
+    check_length(home.absolute())
+    if home.stat().st_mode & 0o077:
+        yield wrong(f"{home} can be entered by others", f"chmod 700 {home}")
+        return
+    yield ok(f"{home.absolute()} is ours alone, and its path short enough")
+
+
+def intake_key(config: Settings, keyring: Keyring, now: datetime) -> Iterator[Finding]:
+    """What is sealed to it opens, it lasts, and its passphrase costs little."""
+    fingerprint = config.pgp.fingerprint
+    if not fingerprint:
+        yield wrong("pgp.fingerprint is empty", "write the intake key's there; gpg -K shows it")
+        return
+    if fingerprint not in {facts.fingerprint for facts in keyring.own_keys()}:
+        yield wrong(
+            f"the secret key {fingerprint} is not in {config.pgp.home}", "meldbalie init --import-key FILE"
+        )
+        return
+    trial = try_key(keyring, fingerprint)
+    if trial.problem:
+        yield wrong(
+            f"the intake key {fingerprint} does not work: {trial.problem.replace('_', ' ')}",
+            f"is pgp.passphrase_file = {config.pgp.passphrase_file} its own, and has it not expired?",
+        )
+        return
+    yield _usable("the intake key", keyring.facts(fingerprint), fingerprint, now)
+    yield from _cost(config, trial.seconds)
+    facts = keyring.facts(fingerprint)
+    if facts and not facts.belongs_to(config.organisation.address):
+        yield warning(
+            f"the intake key names {', '.join(facts.addresses) or 'no address'}, not {config.organisation.address}",
+            "reporters' programs look it up by the address: add it to the key",
+        )
+
+
+def _cost(config: Settings, seconds: float) -> Iterator[Finding]:
+    if config.pgp.passphrase_file is None:
+        yield warning(
+            f"the intake key has no passphrase; opening takes {seconds:.2f} s",
+            "a stolen keyring opens every report: make a key with one (meldbalie init)",
+        )
+    elif seconds > TOO_SLOW_SECONDS:
+        yield warning(
+            f"opening takes {seconds:.2f} s, most of it for the passphrase",
+            "export the key, put `s2k-count 65536` into gpg-agent.conf, import it into a new pgp.home",
+        )
+    else:
+        yield ok(f"opening takes {seconds:.2f} s: a low s2k-count, so its passphrase must be long and random")
+
+
+def pinned_keys(config: Settings, keyring: Keyring, now: datetime) -> Iterator[Finding]:
+    """The IBD and the people can be written to in secret."""
+    if config.ibd.fingerprint:
+        yield _usable(
+            f"the key of {config.ibd.name}",
+            keyring.facts(config.ibd.fingerprint),
+            config.ibd.fingerprint,
+            now,
+        )
+    else:
+        yield wrong(f"{config.ibd.name} has no pinned key, so its copies stay here", "set ibd.fingerprint")
+    if not config.triage:
+        yield wrong("nobody does triage, so nobody is told of a report", "add a [[triage]] table")
+    for role, person in _people(config):
+        yield _of_person(f"{role}: {person.name}", person.fingerprint, keyring, now)
+
+
+def owners_keys(database: Database, keyring: Keyring, now: datetime) -> Iterator[Finding]:
+    """The owners can be written to in secret; only what is amiss is told of each."""
+    with database.reading() as session:
+        owners = session.execute(select(Owner.name, Owner.fingerprint).order_by(Owner.name)).all()
+    found = [_of_person(f"owner {name}", fingerprint, keyring, now) for name, fingerprint in owners]
+    amiss = [finding for finding in found if finding.mend]
+    yield from amiss
+    if not amiss:
+        yield ok(f"all of {len(owners)} owners have a usable key" if owners else "there are no owners yet")
+
+
+def _people(config: Settings) -> Iterator[tuple[str, Person]]:
+    yield from (("triage", person) for person in config.triage)
+    for role in ("lead", "on_call", "ciso"):
+        person: Person | None = getattr(config, role)
+        if person is not None:
+            yield role, person
+
+
+def _of_person(who: str, fingerprint: str, keyring: Keyring, now: datetime) -> Finding:
+    if not fingerprint:
+        return warning(
+            f"{who} has no pinned key and gets mail without content", "pin their key's fingerprint"
+        )
+    return _usable(f"the key of {who}", keyring.facts(fingerprint), fingerprint, now)
+
+
+def _usable(whose: str, facts: KeyFacts | None, fingerprint: str, now: datetime) -> Finding:
+    if facts is None:
+        return wrong(
+            f"{whose}, {fingerprint}, is not in the keyring", "import it: gpg --homedir … --import FILE"
+        )
+    if facts.revoked:
+        return wrong(f"{whose}, {fingerprint}, was revoked", "ask for a new one, import and pin it")
+    ends = expiry_of(facts, now)
+    if not facts.can_encrypt(now):
+        return wrong(
+            f"{whose}, {fingerprint}, has expired or cannot encrypt", "ask for a renewed one and import it"
+        )
+    if ends and ends - now < SOON:
+        return warning(
+            f"{whose}, {fingerprint}, expires on {ends:%Y-%m-%d}", "have it renewed, and import it"
+        )
+    return ok(f"{whose} can be sealed to{f' until {ends:%Y-%m-%d}' if ends else ''}: {fingerprint}")
+
+
+def expiry_of(facts: KeyFacts, now: datetime) -> datetime | None:
+    """When nothing can be sealed to a key any more: with its primary key, or its last encrypting subkey."""
+    encrypting = [key.expires_at for key in facts.subkeys if key.can_encrypt and key.is_usable(now)]
+    last = None if None in encrypting else max((end for end in encrypting if end), default=None)
+    return min((end for end in (facts.expires_at, last) if end), default=None)

@@ -29,6 +29,7 @@ LOG = logging.getLogger(__name__)
 DEPLOYMENT = "ticket/ticket"
 
 
+TWO_YEARS = 2 * 365 * 24 * 3600  # in seconds, as the UI counts
 BELIEVED = timedelta(minutes=5)  # a run of a ticket works for seconds and then waits
 
 
@@ -70,6 +71,16 @@ def show(place: Installation, reference: str) -> str:
 
 def _view(place: Installation, ticket: Ticket) -> View:
     return View(name=run_name(place, ticket), tags=run_tags(ticket), is_open=ticket.is_open)
+
+
+def worklist(place: Installation) -> str:
+    """Where handlers find the open tickets. Without a range Prefect hides what is older than a week."""
+    return f"{place.config.prefect_ui}/runs?tag=ticket&state=Suspended&type=span&seconds=-{TWO_YEARS}"
+
+
+def run_address(place: Installation, run_id: str | None) -> str:
+    """Where handlers find a ticket's run; the list of all while it is not made yet."""
+    return f"{place.config.prefect_ui}/runs/flow-run/{run_id}" if run_id else worklist(place)
 
 
 def run_name(place: Installation, ticket: Ticket) -> str:

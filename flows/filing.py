@@ -2,7 +2,6 @@
 
 import hashlib
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..mailbox.key_intake import Adopted
@@ -17,7 +16,8 @@ from ..models.filing import (
     thread_behind,
 )
 from ..models.ledger import LedgerEntry, Verdict
-from ..models.outbox import Mail, MailKind, Thread
+from ..models.outbox import MailKind, Thread, write_mail
+from ..models.promise import Correspondent
 from ..models.ticket import Ticket
 from .installation import Installation
 from .judging import Judged, judge
@@ -85,7 +85,7 @@ def _file(
             ticket = _join(place, session, entry, _received(entry, opened, judged, key), thread)
         case Verdict.BOUNCED if thread is not None:
             ticket = thread.ticket
-            delivery.bounced(session, ticket, thread.party, place.promise, now=now)
+            delivery.bounced(session, ticket, thread.party, place.promise, now=now, addresses=opened.bounced)
         case Verdict.QUARANTINED:
             entry.problem = opened.problem
             _quarantine(place, session, entry)
@@ -131,20 +131,10 @@ def _quarantine(place: Installation, session: Session, entry: LedgerEntry) -> No
     now = place.clock()
     decide(entry, Verdict.QUARANTINED, now=now)
     for handler in place.promise.triage:
-        session.add(
-            Mail(
-                once=f"quarantined/{entry.id}/{handler.address}",
-                kind=MailKind.QUARANTINED,
-                ledger_id=entry.id,
-                party="staff",
-                recipient=handler.address,
-                recipient_name=handler.name,
-                fingerprint=handler.fingerprint,
-                facts={},
-                created_at=now,
-                next_try_at=now,
-            )
+        told = write_mail(
+            session, MailKind.QUARANTINED, handler, party="staff", cause=str(entry.id), now=now, ticket=None
         )
+        told.ledger_id = entry.id
 
 
 def _tell_sender(
@@ -154,19 +144,14 @@ def _tell_sender(
     sender, now = opened.letter.sender, place.clock()
     if sender is None or not judged.may_be_answered:
         return
-    address = hashlib.sha256(sender.lower().encode("utf-8", "surrogatepass")).hexdigest()
-    once = f"cannot_open/{address}/{place.promise.local_day(now)}"
-    if session.scalars(select(Mail.id).where(Mail.once == once)).first() is not None:
-        return
-    session.add(
-        Mail(
-            once=once,
-            kind=MailKind.CANNOT_OPEN,
-            ledger_id=entry.id,
-            party="reporter",
-            recipient=sender,
-            facts={},
-            created_at=now,
-            next_try_at=now,
-        )
+    hashed = hashlib.sha256(sender.lower().encode("utf-8", "surrogatepass")).hexdigest()
+    told = write_mail(
+        session,
+        MailKind.CANNOT_OPEN,
+        Correspondent("", sender),
+        party="reporter",
+        cause=f"{hashed}/{place.promise.local_day(now)}",
+        now=now,
+        ticket=None,
     )
+    told.ledger_id = told.ledger_id or entry.id

@@ -27,6 +27,7 @@ class Action(StrEnum):
     ACCEPT = "accept: it will be fixed"
     DEFER = "put on hold"
     ASSIGN = "assign"
+    RELEASE = "release the copy for the IBD"
     CLOSE = "close"
 
 
@@ -44,14 +45,16 @@ class Answer(BaseModel):
     close_reason: CloseReason | None = None
 
 
-def form(ticket: Ticket, *, handlers: list[str], owners: list[str], card: str) -> type[RunInput]:
+def form(
+    ticket: Ticket, *, handlers: list[str], owners: list[str], holds_copy: bool, card: str
+) -> type[RunInput]:
     """The form of a ticket as it stands now."""
     fields: dict[str, Any] = {
-        "action": (_one_of([action.value for action in actions(ticket)]), Field(description=ACTIONS)),
-        "who": (
-            _one_of(handlers) if handlers else str,
-            Field(title="I am", description="Stands in the history. The reporter never sees it."),
+        "action": (
+            _one_of([action.value for action in actions(ticket, holds_copy=holds_copy)]),
+            Field(description=ACTIONS),
         ),
+        "who": _who(handlers),
         "text": (
             str,
             Field(
@@ -83,10 +86,18 @@ def form(ticket: Ticket, *, handlers: list[str], owners: list[str], card: str) -
     return made.with_initial_data(description=card)
 
 
+def _who(handlers: list[str]) -> Any:
+    about = "Stands in the history. The reporter never sees it."
+    if len(handlers) > 1:
+        return _one_of(handlers), Field(title="I am", description=about)
+    return str, Field(default=handlers[0] if handlers else ..., title="I am", description=about)
+
+
+HELD = "- **The copy for the IBD is held:** it may identify the reporter; look at it, then release it"
 ACTIONS = "An answer with a date, or with the reason why there is none, stops the response clock."
 
 
-def actions(ticket: Ticket) -> list[Action]:
+def actions(ticket: Ticket, *, holds_copy: bool) -> list[Action]:
     """What the ticket's state allows, the most likely first."""
     following = NEXT_STATES[ticket.state]
     possible = [Action.ANSWER]
@@ -99,12 +110,14 @@ def actions(ticket: Ticket) -> list[Action]:
     if TicketState.DEFERRED in following:
         possible.append(Action.DEFER)
     possible.append(Action.ASSIGN)
+    if holds_copy:
+        possible.append(Action.RELEASE)
     if TicketState.CLOSED in following:
         possible.append(Action.CLOSE)
     return possible
 
 
-def card(place: Installation, ticket: Ticket, row: DeskRun) -> str:
+def card(place: Installation, ticket: Ticket, row: DeskRun, *, holds_copy: bool) -> str:
     """What a handler should know before filling in the form, in markdown."""
     clock = response_clock(ticket)
     answered = f"answered {local(place, clock.stopped_at)}" if clock.stopped_at else "**not answered yet**"
@@ -116,6 +129,7 @@ def card(place: Installation, ticket: Ticket, row: DeskRun) -> str:
         f"- Waiting on the {ticket.waiting_on}",
         f"- Expected fix date: {ticket.expected_fix_on or 'none given yet'}",
         f"- The reporter {_can_be_reached(ticket)}; signature: {ticket.signature}",
+        *([HELD] if holds_copy else []),
         f"- The report lies sealed in the handlers' mailboxes; or `meldbalie show {ticket.reference}`",
         "",
         "**History**",

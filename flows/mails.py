@@ -5,7 +5,7 @@ path leads from "there is no usable key" to plaintext. A mail for which there is
 copy for the IBD) does not leave at all without a key.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -16,20 +16,25 @@ from ..mailbox import wording_facts as say
 from ..mailbox.compose import Draft, new_message_id
 from ..mailbox.scrub import Identity, scrub, still_identifies
 from ..mailbox.wording import word
-from ..mailbox.wording_parts import Attachment, Desk, Label, Match, OnRequest, Rule
+from ..mailbox.wording_parts import Attachment as AttachmentFacts
+from ..mailbox.wording_parts import Desk, Label, Match, OnRequest, Rule
 from ..models.clocks import ClockKind
+from ..models.desk import DeskRun
 from ..models.filing import thread_token
 from ..models.ledger import LedgerEntry
 from ..models.outbox import Mail, MailKind
 from ..models.owners import AssetKind
 from ..models.routing import route
 from ..models.states import CLOSE_LABELS, STATE_LABELS, TicketState
-from ..models.ticket import Direction, Message, Ticket
-from .desk import response_clock
+from ..models.ticket import Attachment, Direction, Message, Ticket
+from .desk import response_clock, run_address
 from .installation import Installation
 
 #: What a stranger gets first; our key comes with it, so that the reply can be sealed.
 INTRODUCTIONS = frozenset({MailKind.RECEIPT, MailKind.CANNOT_OPEN})
+WITHHELD = "[The text identifies the reporter and is withheld; the desk can tell you what it says.]"
+#: Files that are about the sender, whatever is in them.
+PERSONAL = frozenset({"application/pgp-keys", "application/pgp-signature", "text/vcard", "text/x-vcard"})
 RULES: Mapping[AssetKind, Rule] = {
     AssetKind.HOST: "host",
     AssetKind.SUFFIX: "suffix",
@@ -130,22 +135,23 @@ def _owner_report(place: Installation, session: Session, mail: Mail) -> Spoken:
     ticket = _ticket(mail)
     due_at = response_clock(ticket).due_at
     message = _message(mail)
+    evidence = _evidence(message, identity_of(ticket))
     return Spoken(
         say.OwnerReport(
             ticket=ticket.reference,
             due_at=due_at,
             matches=_matches(place, session, ticket),
             report=scrub(message.text, identity_of(ticket)).text,
-            attachments=_listed(message),
+            attachments=_listed(evidence),
         ),
         say.OwnerNotice(ticket=ticket.reference, due_at=due_at),
-        _files(message),
+        _files(evidence),
     )
 
 
 def _handler_report(place: Installation, session: Session, mail: Mail) -> Spoken:
     ticket, message = _ticket(mail), _message(mail)
-    due_at, run_url = response_clock(ticket).due_at, run_address(place, ticket)
+    due_at, run_url = response_clock(ticket).due_at, _run_address(place, session, ticket)
     return Spoken(
         say.HandlerReport(
             ticket=ticket.reference,
@@ -158,10 +164,10 @@ def _handler_report(place: Installation, session: Session, mail: Mail) -> Spoken
             matches=_matches(place, session, ticket),
             run_url=run_url,
             report=message.text,
-            attachments=_listed(message),
+            attachments=_listed(message.attachments),
         ),
         say.HandlerNotice(ticket=ticket.reference, due_at=due_at, run_url=run_url),
-        _files(message),
+        _files(message.attachments),
     )
 
 
@@ -170,21 +176,21 @@ def _ibd_copy(place: Installation, session: Session, mail: Mail) -> Spoken:
     ticket, message = _ticket(mail), _message(mail)
     identity = identity_of(ticket)
     scrubbed = scrub(message.text, identity)
-    targets = tuple(target.value for target in ticket.targets)
-    if still_identifies("\n".join((scrubbed.text, *targets)), identity):
-        raise Withheld("still_identifies")
-    if scrubbed.doubt and not (mail.facts or {}).get("released"):
+    was_released = "released" in (mail.facts or {})
+    if scrubbed.doubt and not was_released:
         raise Withheld("held_for_doubt")
+    text = WITHHELD if still_identifies(scrubbed.text, identity) else scrubbed.text
+    targets = tuple(target.value for target in ticket.targets if not still_identifies(target.value, identity))
     return Spoken(
         say.IbdCopy(
             ticket=ticket.reference,
             received_at=ticket.arrived_at,
             targets=targets,
             severity=None,
-            report=scrubbed.text,
+            report=text,
             on_request=tuple(
                 OnRequest(media_type=file.type, size=file.size, sha256=file.sha256)
-                for file in message.attachments
+                for file in _evidence(message, identity)
             ),
             removed=dict(scrubbed.removed),
             reporter=None,
@@ -226,22 +232,22 @@ def _state_changed(place: Installation, session: Session, mail: Mail) -> Spoken:
 
 
 def _further_message(place: Installation, session: Session, mail: Mail) -> Spoken:
-    del session
     ticket, message = _ticket(mail), _message(mail)
     is_handler = any(person.address == mail.recipient for person in place.promise.triage)
-    text = message.text if is_handler else scrub(message.text, identity_of(ticket)).text
+    identity = identity_of(ticket)
+    text = message.text if is_handler else scrub(message.text, identity).text
+    files = message.attachments if is_handler else _evidence(message, identity)
     notice = say.MessageNotice(
         ticket=ticket.reference,
         sender="owner" if message.direction is Direction.FROM_OWNER else "reporter",
         received_at=message.at,
-        run_url=run_address(place, ticket) if is_handler else None,
+        run_url=_run_address(place, session, ticket) if is_handler else None,
     )
-    sealed = say.Message(**vars(notice), message=text, attachments=_listed(message))
-    return Spoken(sealed, notice, _files(message))
+    sealed = say.Message(**vars(notice), message=text, attachments=_listed(files))
+    return Spoken(sealed, notice, _files(files))
 
 
 def _rung(place: Installation, session: Session, mail: Mail) -> Spoken:
-    del session
     ticket, facts = _ticket(mail), mail.facts or {}
     clock = next(clock for clock in ticket.clocks if clock.kind == ClockKind(facts["clock"]))
     told = say.Rung(
@@ -251,7 +257,7 @@ def _rung(place: Installation, session: Session, mail: Mail) -> Spoken:
         share=float(facts["share"]),
         due_at=clock.due_at,
         is_breached=clock.due_at <= mail.created_at,
-        run_url=run_address(place, ticket),
+        run_url=_run_address(place, session, ticket),
     )
     return Spoken(told, told)
 
@@ -323,9 +329,9 @@ NEXT_STEP: Mapping[TicketState, tuple[str, str]] = {
 }
 
 
-def run_address(place: Installation, ticket: Ticket) -> str:
-    """Where handlers find the ticket's run: the list of runs, filtered by its number."""
-    return f"{place.config.prefect_ui}/runs?name={ticket.reference}"
+def _run_address(place: Installation, session: Session, ticket: Ticket) -> str:
+    row = session.get(DeskRun, ticket.id)
+    return run_address(place, row.run_id if row else None)
 
 
 def identity_of(ticket: Ticket) -> Identity:
@@ -350,17 +356,24 @@ def _matches(place: Installation, session: Session, ticket: Ticket) -> tuple[Mat
     return (Match(target=routed.target, asset=routed.asset.value, rule=rule),)
 
 
-def _listed(message: Message) -> tuple[Attachment, ...]:
+def _evidence(message: Message, identity: Identity) -> list[Attachment]:
+    """The files of a report that do not tell who sent it."""
+    return [
+        file
+        for file in message.attachments
+        if file.type not in PERSONAL and not still_identifies(file.content, identity)
+    ]
+
+
+def _listed(files: Sequence[Attachment]) -> tuple[AttachmentFacts, ...]:
     return tuple(
-        Attachment(name=_neutral(number), media_type=file.type, size=file.size, sha256=file.sha256)
-        for number, file in enumerate(message.attachments, 1)
+        AttachmentFacts(name=_neutral(number), media_type=file.type, size=file.size, sha256=file.sha256)
+        for number, file in enumerate(files, 1)
     )
 
 
-def _files(message: Message) -> tuple[compose.Attachment, ...]:
-    return tuple(
-        (_neutral(number), file.type, file.content) for number, file in enumerate(message.attachments, 1)
-    )
+def _files(files: Sequence[Attachment]) -> tuple[compose.Attachment, ...]:
+    return tuple((_neutral(number), file.type, file.content) for number, file in enumerate(files, 1))
 
 
 def _neutral(number: int) -> str:

@@ -73,8 +73,10 @@ def next_form(place: Installation, reference: str) -> tuple[int, Any] | None:
         row.asked_after = len(subject.history)
         owners = list(session.scalars(select(Owner.name).order_by(Owner.name)))
         handlers = [person.name for person in place.promise.triage]
-        description = card(place, subject, row)
-        return row.asked, form(subject, handlers=handlers, owners=owners, card=description)
+        holds_copy = acts.waiting_copy(session, subject) is not None
+        description = card(place, subject, row, holds_copy=holds_copy)
+        asked = form(subject, handlers=handlers, owners=owners, holds_copy=holds_copy, card=description)
+        return row.asked, asked
 
 
 def _act(place: Installation, session: Session, subject: Ticket, answer: Answer) -> None:
@@ -101,6 +103,8 @@ def _act(place: Installation, session: Session, subject: Ticket, answer: Answer)
             acts.defer(session, subject, because=because, **who)
         case Action.ASSIGN:
             acts.assign(session, subject, to=answer.assign_to, because=because, **who)
+        case Action.RELEASE:
+            acts.release_copy(session, subject, **who)
         case Action.CLOSE:
             if answer.close_reason is None:
                 raise Refused("choose the reason for closing: the reporter is told it")

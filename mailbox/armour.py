@@ -32,6 +32,7 @@ _ENDS = {
     Sort.SIGNED: re.compile(rb"(?m)^-----END PGP SIGNATURE-----[ \t\r]*$\n?"),
     Sort.KEY: re.compile(rb"(?m)^-----END PGP PUBLIC KEY BLOCK-----[ \t\r]*$\n?"),
 }
+_ARMOURED_LINE = re.compile(rb"(?m)^[A-Za-z0-9+/]{20,76}={0,2}[ \t\r]*$")
 _ANY_BLOCK = re.compile(
     r"(?ms)^-----BEGIN PGP ([A-Z ]{1,40})-----[ \t\r]*$.*?(?:^-----END PGP [A-Z ]{1,40}-----|\Z)"
 )
@@ -44,7 +45,7 @@ def stretches(octets: bytes) -> Iterator[Stretch]:
     """Divide a text into what is sealed, signed, a key, or none of these; together they are all its
     bytes.
 
-    A block without its last line goes on to the end.
+    A block without its last line goes on to the end; without a line of armour it is prose about OpenPGP.
     """
     position = 0
     while begin := _BEGIN.search(octets, position):
@@ -53,7 +54,8 @@ def stretches(octets: bytes) -> Iterator[Stretch]:
         sort = Sort(begin.group(1).decode())
         end = _ENDS[sort].search(octets, begin.end())
         position = end.end() if end else len(octets)
-        yield Stretch(sort, octets[begin.start() : position])
+        is_prose = end is None and not _ARMOURED_LINE.search(octets, begin.end())
+        yield Stretch(Sort.PLAIN if is_prose else sort, octets[begin.start() : position])
     if position < len(octets):
         yield Stretch(Sort.PLAIN, octets[position:])
 

@@ -84,8 +84,10 @@ class Part:
         """Give a parameter as it was sent, such as a boundary; None when it is missing or cannot be read."""
         try:
             found = self._fields.get_param(name, header=header)
-            return None if found is None else _octets(collapse_rfc2231_value(found))  # pyright: ignore[reportArgumentType]
-        except Exception:  # noqa: BLE001 - the standard library has raised five sorts of errors here
+            if isinstance(found, tuple):  # in the encoding of RFC 2231
+                return collapse_rfc2231_value(found).encode("utf-8", "surrogateescape")
+            return found.encode("latin-1") if found is not None else None
+        except Exception:  # the standard library has raised five sorts of errors here
             return None
 
     @property
@@ -116,15 +118,12 @@ class Part:
             waiting.extend(reversed(part.children))
 
 
-def _octets(value: str) -> bytes:
-    return value.encode("utf-8", "surrogateescape")
-
-
 def _message(headers: Headers) -> "Message[str, str]":
+    """Give the headers that have parameters to the standard library, each byte as one character."""
     message: Message[str, str] = Message(policy=compat32)
     for name in ("content-type", "content-disposition"):
         for value in headers.all(name)[:1]:
-            message.set_raw(name, value[:_LONGEST_PARAMETERS].decode("ascii", "surrogateescape"))
+            message.set_raw(name, value[:_LONGEST_PARAMETERS].decode("latin-1"))
     return message
 
 

@@ -117,11 +117,10 @@ def decodings(text: str) -> Iterator[View]:
 def _decoded(code: str) -> str:
     if code.startswith("&"):
         return html.unescape(code)
-    if code[1] in "\r\n":  # a soft line break of quoted-printable (RFC 2045, 6.7)
-        return ""
     if code[:2] in ("\\u", "\\U"):
         units = b"".join(int(unit, 16).to_bytes(2, "big") for unit in re.split(r"(?i)\\u", code)[1:])
         return units.decode("utf-16-be", "replace")
+    # A soft line break of quoted-printable (RFC 2045, 6.7) is white space here: no bytes at all.
     raw = bytes.fromhex(re.sub(r"(?i)\\x|[%=]", "", code))
     try:
         return raw.decode()

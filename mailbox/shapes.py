@@ -5,9 +5,13 @@ import re
 from .armour import is_binary_message
 from .parts import Part
 
-SHOWN_TEXTS = frozenset({"text/plain", "text/html", "text/markdown", "text/enriched", "text/x-markdown"})
+SHOWN_TEXTS = frozenset(
+    {"text/plain", "text/html", "text/markdown", "text/enriched", "text/x-markdown", "application/pgp"}
+)
 SMIME = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
-LOOKS_LIKE_ENTITY = re.compile(rb"\s{0,4}(?:content-[a-z-]{1,40}|mime-version)[ \t]*:", re.IGNORECASE)
+LOOKS_LIKE_ENTITY = re.compile(
+    rb"\s{0,4}(?:mime-version[ \t]*:|content-type[ \t]*:[ \t]*(?:multipart|text|message)/)", re.IGNORECASE
+)
 LEGACY_DISPLAY = re.compile(r"\A(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*)+\n")
 
 

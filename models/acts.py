@@ -129,12 +129,22 @@ def close(
 def release_copy(session: Session, ticket: Ticket, *, by: str, now: datetime) -> None:
     """Let the IBD's copy leave that was held for a human's look, or that could not be delivered."""
     hold(session, ticket)
-    copy = _copy_that_waits(session, ticket)
+    copy = waiting_copy(session, ticket)
     if copy is None:
         raise Refused(f"the copy of {ticket.reference} for the IBD is not held: there is nothing to release")
     copy.state, copy.next_try_at, copy.tries = MailState.WAITING, now, 0
     copy.sent_at, copy.problem, copy.facts = None, None, {"released": True}
     ticket.record("released", by=by, at=now, mail=copy.kind.value)
+
+
+def waiting_copy(session: Session, ticket: Ticket) -> Mail | None:
+    """The copy for the IBD that waits for a handler, if there is one."""
+    waiting = select(Mail).where(
+        Mail.ticket_id == ticket.id,
+        Mail.kind == MailKind.IBD_COPY,
+        Mail.state.in_((MailState.HELD, MailState.PARKED)),
+    )
+    return session.scalars(waiting.execution_options(populate_existing=True)).one_or_none()
 
 
 def assign(session: Session, ticket: Ticket, *, to: str, by: str, because: str, now: datetime) -> None:
@@ -212,7 +222,7 @@ def _tell_reporter(session: Session, ticket: Ticket, moved: Event) -> None:
 
 def _let_go(session: Session, ticket: Ticket, *, now: datetime) -> None:
     """A human has said that it is a report: send the copy that waited for that."""
-    copy = _copy_that_waits(session, ticket)
+    copy = waiting_copy(session, ticket)
     if copy is not None and copy.problem == UNJUDGED:
         copy.state, copy.next_try_at, copy.problem = MailState.WAITING, now, None
 
@@ -223,12 +233,3 @@ def _keep_back(session: Session, ticket: Ticket, *, by: str, now: datetime) -> N
     copies = select(Mail).where(Mail.ticket_id == ticket.id, Mail.kind == MailKind.IBD_COPY)
     for copy in session.scalars(copies.where(Mail.state == MailState.WAITING)):
         copy.state, copy.problem = MailState.HELD, "spam"
-
-
-def _copy_that_waits(session: Session, ticket: Ticket) -> Mail | None:
-    waiting = select(Mail).where(
-        Mail.ticket_id == ticket.id,
-        Mail.kind == MailKind.IBD_COPY,
-        Mail.state.in_((MailState.HELD, MailState.PARKED)),
-    )
-    return session.scalars(waiting.execution_options(populate_existing=True)).one_or_none()

@@ -182,7 +182,7 @@ def _carry_out(session: Session, file: OwnerFile, plan: _Plan) -> None:
         session.execute(insert(Owner), [_owner_row(listed) for listed in plan.new_owners])
     if plan.changed_owners:
         session.execute(update(Owner), plan.changed_owners)
-    ids = dict(iter(session.execute(select(Owner.name, Owner.id))))
+    ids = {row.name: row.id for row in session.execute(select(Owner.name, Owner.id))}
     for part in _parts(plan.new_assets):
         session.execute(insert(Asset), [_asset_row(listing, file, ids) for listing in part])
     for part in _parts(plan.changed_assets):

@@ -1,8 +1,8 @@
 """The people of the tests, each with an address and real keys, made once per session with a real gpg.
 
-Two keyrings exist. `desk` is ours: the intake's secret key, and the public keys of those whom we know. `outside` is
-everybody else's: their secret keys, and our public one. The stranger's key is only outside. Times are shifted with
-gpg's own switch, and nothing waits.
+Two keyrings exist. `desk` is ours: the intake's secret key, and the public keys of those whom we know.
+`outside` is everybody else's: their secret keys, and our public one. The stranger's key is only
+outside. Times are shifted with gpg's own switch, and nothing waits.
 """
 
 import subprocess
@@ -53,7 +53,8 @@ class Cast:
     """A key that was withdrawn; outside it still signs."""
 
     def gpg(self, *args: str, feed: bytes = b"", at: datetime | None = None) -> bytes:
-        """Run gpg outside, as the senders of letters do, at another time if need be; gives what it wrote."""
+        """Run gpg outside, as the senders of letters do, at another time if need be; gives what it
+        wrote."""
         return gpg(self.outside.home, *args, feed=feed, at=at)
 
     def sign(self, data: bytes, by: Member, *, at: datetime | None = None) -> bytes:

@@ -1,4 +1,5 @@
-"""OpenPGP messages that gpg does not make: without integrity protection, with AEAD, or with plaintext beside the seal.
+"""OpenPGP messages that gpg does not make: without integrity protection, with AEAD, or with plaintext
+beside the seal.
 
 The session key of a real message is asked from gpg, and its key packet is put before a body of our own.
 """
@@ -6,12 +7,12 @@ The session key of a real message is asked from gpg, and its key packet is put b
 from cryptography.hazmat.decrepit.ciphers.modes import CFB
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from cryptography.hazmat.primitives.ciphers.aead import AESOCB3
-
 from meldbalie.tests.cast import Cast, gpg
 
 
 def altered(sealed: bytes, place: int) -> bytes:
-    """Flip a bit in three bytes in a row: one byte alone may be a packet's length, which gpg reads leniently."""
+    """Flip a bit in three bytes in a row: one byte alone may be a packet's length, which gpg reads
+    leniently."""
     changed = bytearray(sealed)
     for at in range(place, place + 3):
         changed[at] ^= 1
@@ -32,7 +33,8 @@ def without_integrity(cast: Cast, text: bytes) -> bytes:
 
 
 def with_aead(cast: Cast, content: bytes) -> bytes:
-    """A message sealed with OCB, in chunks of 64 bytes (RFC 4880bis), around packets such as `literal` gives."""
+    """A message sealed with OCB, in chunks of 64 bytes (RFC 4880bis), around packets such as
+    `literal` gives."""
     key_packet, key = _session(cast)
     cipher, nonce, header = AESOCB3(key), bytes(range(15)), bytes([1, 9, 2, 0])
     chunks = [content[at : at + 64] for at in range(0, len(content), 64)]

@@ -11,7 +11,12 @@ TEXT_PART = b"Content-Type: text/plain; charset=utf-8\r\n\r\n" + REPORT.replace(
 def headers(sender: Member | bytes, *more: bytes, subject: bytes = b"...") -> bytes:
     """The outer headers of a letter to the intake."""
     who = sender if isinstance(sender, bytes) else sender.from_header
-    lines = (b"From: " + who, b"To: cvd@gemeente.example", b"Message-ID: <1@melder.example>", b"Subject: " + subject)
+    lines = (
+        b"From: " + who,
+        b"To: cvd@gemeente.example",
+        b"Message-ID: <1@melder.example>",
+        b"Subject: " + subject,
+    )
     return b"".join(line + b"\r\n" for line in (*lines, b"MIME-Version: 1.0", *more))
 
 
@@ -29,7 +34,14 @@ def plain(text: bytes) -> bytes:
 
 def file(name: bytes, content: bytes, kind: bytes = b"application/octet-stream") -> bytes:
     """An attached file, in base64."""
-    start = b"Content-Type: " + kind + b'; name="' + name + b'"\r\nContent-Disposition: attachment; filename="' + name
+    start = (
+        b"Content-Type: "
+        + kind
+        + b'; name="'
+        + name
+        + b'"\r\nContent-Disposition: attachment; filename="'
+        + name
+    )
     return start + b'"\r\nContent-Transfer-Encoding: base64\r\n\r\n' + base64.encodebytes(content)
 
 

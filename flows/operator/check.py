@@ -12,7 +12,6 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
-
 from sqlalchemy import make_url
 
 from ...mailbox.errors import MailboxError

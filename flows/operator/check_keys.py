@@ -51,10 +51,10 @@ def intake_key(config: Settings, keyring: Keyring, now: datetime) -> Iterator[Fi
         return
     yield _usable("the intake key", keyring.facts(fingerprint), fingerprint, now)
     yield from _cost(config, trial.seconds)
-    facts = keyring.facts(fingerprint)
-    if facts and not facts.belongs_to(config.organisation.address):
+    facts, ours = keyring.facts(fingerprint), config.organisation.address
+    if facts and not facts.belongs_to(ours):
         yield warning(
-            f"the intake key names {', '.join(facts.addresses) or 'no address'}, not {config.organisation.address}",
+            f"the intake key names {' '.join(facts.addresses) or 'nobody'}, not {ours}",
             "reporters' programs look it up by the address: add it to the key",
         )
 

@@ -8,7 +8,7 @@ import http.client
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from urllib.parse import urlsplit
 
 from ...settings import Settings, prefect_variables, read_secret
@@ -95,7 +95,7 @@ def fetched(url: str, credentials: Mapping[str, str] | None = None) -> bytes | N
     place = urlsplit(url)
     scheme = http.client.HTTPSConnection if place.scheme == "https" else http.client.HTTPConnection
     connection = scheme(place.hostname or "", place.port, timeout=PROBE_SECONDS)
-    with suppress(OSError, http.client.HTTPException):
+    with suppress(OSError, http.client.HTTPException), closing(connection):
         connection.request("GET", place.path, headers=dict(credentials or {}))
         answer = connection.getresponse()
         body = answer.read()

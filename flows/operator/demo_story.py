@@ -19,7 +19,7 @@ from ...models.desk import DeskRun
 from ...models.ledger import LedgerEntry
 from ...models.outbox import Mail, MailKind, MailState
 from ...models.ticket import Ticket
-from ..desk import response_clock
+from ..desk import response_clock, worklist
 from ..installation import Installation
 from .demo_files import CVD, PLAIN_REPORTER, People, Person
 from .mailserver import LocalMailServer
@@ -184,7 +184,7 @@ class Story:
         time.sleep(LOOK_AGAIN_SECONDS)
 
     def _say_where_to_look(self) -> None:
-        self._say(f"Prefect UI, the handlers' desk: {self._place.config.prefect_ui}/runs?tags=ticket")
+        self._say(f"Prefect UI, the handlers' desk: {worklist(self._place)}")
         self._say(f"mails, as they were sent: {self._mail.drop.root}, a folder for each address")
         handler = self._people.handler
         self._say("a sealed mail, opened as the handler would:")

@@ -33,6 +33,7 @@ CAPABILITIES = (
 
 _START_SECONDS = 15.0
 _STOP_SECONDS = 10.0
+_BURIAL_SECONDS = 2.0
 
 _CONFIGURATION = """\
 protocols = imap
@@ -166,6 +167,7 @@ class Dovecot:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+            _end_group(self._process.pid)
             self._process = None
         if self._run is not None:
             shutil.rmtree(self._run, ignore_errors=True)
@@ -221,8 +223,11 @@ class Dovecot:
 
 
 def _end_group(pid: int) -> None:
-    """End a group of processes that are no children of ours, and wait until they are gone."""
-    end = time.monotonic() + _STOP_SECONDS
+    """End a group of processes, and wait until those in it that are no children of ours are gone.
+
+    Where nobody collects the dead (process 1 of some containers does not), it waits in vain a little.
+    """
+    end = time.monotonic() + _BURIAL_SECONDS
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
         while time.monotonic() < end:

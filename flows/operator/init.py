@@ -50,20 +50,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make what is missing; 1 when something is in the way."""
-    os.umask(OURS_ALONE)
     directory: Path = args.directory or Path()
-    directory.mkdir(parents=True, exist_ok=True)
     given = {"organisation.name": args.organisation, "organisation.address": args.address}
     key = args.import_key.absolute() if args.import_key else None
     passphrase = args.passphrase_file.absolute() if args.passphrase_file else None
-    with chdir(directory):
-        if args.directory:
-            use(Path("meldbalie.toml"))
-        try:
+    umask = os.umask(OURS_ALONE)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with chdir(directory):
+            if args.directory:
+                use(Path("meldbalie.toml"))
             init({name: value for name, value in given.items() if value}, key=key, passphrase=passphrase)
-        except (Refused, MailboxError, OSError) as error:
-            print(f"init: {error}")
-            return 1
+    except (Refused, MailboxError, OSError) as error:
+        print(f"init: {error}")
+        return 1
+    finally:
+        os.umask(umask)
     return 0
 
 
@@ -74,9 +76,8 @@ def init(
     file, config = config_file(), _configuration(given, key, passphrase)
     _make_directory(SECRETS, say)
     _make_file(config.database.application_keys_file, Fernet.generate_key() + b"\n", say, "application key")
-    if key is None and config.pgp.passphrase_file:
-        phrase = secrets.token_urlsafe(PASSPHRASE_BYTES)
-        _make_file(config.pgp.passphrase_file, f"{phrase}\n".encode(), say, "passphrase of the intake key")
+    if key is None and (file_of_phrase := config.pgp.passphrase_file):
+        _make_passphrase(file_of_phrase, config.pgp.home, say)
     with open_keyring(config) as keyring:
         fingerprint = _intake_key(keyring, config, key, say)
         public = keyring.export_public(fingerprint)
@@ -99,6 +100,13 @@ def _configuration(given: dict[str, str], key: Path | None, passphrase: Path | N
     return Settings.model_validate(
         {**config.model_dump(), "organisation": organisation, "pgp": pgp.model_dump()}
     )
+
+
+def _make_passphrase(file: Path, home: Path, say: Say) -> None:
+    """Make a passphrase, unless there is a key already: a new one would not open it."""
+    if file.exists() or not any(home.glob("private-keys-v1.d/*")):
+        phrase = secrets.token_urlsafe(PASSPHRASE_BYTES)
+        _make_file(file, f"{phrase}\n".encode(), say, "passphrase of the intake key")
 
 
 def _intake_key(keyring: Keyring, config: Settings, key: Path | None, say: Say) -> str:

@@ -88,7 +88,7 @@ def kind_in_words(kind: Any) -> str:
         return " or ".join(kind_in_words(argument) for argument in arguments)
     if get_origin(kind) is list:
         return f"list of {kind_in_words(arguments[0])}"
-    return WORDS.get(kind, f"table of {', '.join(_fields(kind))}")
+    return WORDS[kind] if kind in WORDS else f"table of {', '.join(_fields(kind))}"
 
 
 def commented_file(values: Mapping[str, object]) -> str:

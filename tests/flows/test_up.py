@@ -2,20 +2,23 @@
 
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from meldbalie.__main__ import main
 from meldbalie.flows.operator import children, leash
 from meldbalie.flows.operator.logs import Logs
 from meldbalie.flows.operator.supervisor import Child, ChildFailed, Supervisor
 from meldbalie.flows.operator.up import CannotStart, locked, require_free_ports
-from meldbalie.settings import Logs as LogSettings
-from meldbalie.settings import Prefect, Settings
+from meldbalie.settings import CONFIG_VARIABLE, Prefect, Settings, settings
+from meldbalie.tests.prefect_server import PrefectServer, free_port
 
 QUICKLY = (0.01,)
 
@@ -333,9 +336,7 @@ def test_children_get_our_prefect_settings_and_none_of_the_operators(
     monkeypatch.setenv("PREFECT_API_KEY", "a key for elsewhere")
     monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
     (tmp_path / "auth").write_text("desk:a long password\n")
-    config = Settings(
-        prefect=Prefect(port=4999, home=tmp_path / "prefect", auth_file=tmp_path / "auth"), logs=LogSettings()
-    )
+    config = Settings(prefect=Prefect(port=4999, home=tmp_path / "prefect", auth_file=tmp_path / "auth"))
 
     server = children.prefect_server(config).environment
     runner = children.flow_runner(config).environment
@@ -388,8 +389,49 @@ def everything_until_all_ended(process: "subprocess.Popen[str]") -> str:
     """What is said until the pipe ends, which is when the last process that holds it has ended."""
     assert process.stdout
     said = b""
-    while select.select([process.stdout], [], [], 15)[0]:
+    while select.select([process.stdout], [], [], 30)[0]:
         if not (more := os.read(process.stdout.fileno(), 4096)):
             return said.decode()
         said += more
     pytest.fail("a process that the supervisor started still runs")
+
+
+@pytest.fixture
+def installed(prefect_api: PrefectServer) -> Iterator[Path]:
+    """A directory that `init` made, on the session's Prefect server."""
+    directory = Path(tempfile.mkdtemp(prefix="mbu"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CONFIG_VARIABLE, "")
+        assert main(["init", "--directory", str(directory)]) == 0
+    settings.cache_clear()
+    file = directory / "meldbalie.toml"
+    written = file.read_text().replace('# api_url = ""', f'api_url = "{prefect_api.api_url}"')
+    file.write_text(written.replace("# port = 8600", f"port = {free_port()}"))
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def test_up_runs_the_flows_and_the_web_app_and_tells_systemd(installed: Path):
+    told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    told.bind(str(installed / "notify"))
+    told.settimeout(60)
+    environment = {**os.environ, "NOTIFY_SOCKET": str(installed / "notify")}
+    environment.pop(CONFIG_VARIABLE, None)
+    command = [sys.executable, "-m", "meldbalie", "up"]
+
+    with subprocess.Popen(command, cwd=installed, env=environment, stdout=subprocess.PIPE, text=True) as up:
+        assert told.recv(100) == b"READY=1"
+        again = subprocess.run(command, cwd=installed, env=environment, capture_output=True, text=True)
+        up.terminate()
+        said = everything_until_all_ended(up)
+
+    assert again.returncode == 1
+    assert f"already runs here (process {up.pid} holds" in again.stdout
+    assert up.returncode == 0
+    assert told.recv(100) == b"STOPPING=1"
+    told.close()
+    lines = said.splitlines()
+    assert [line.split()[:2] for line in lines[1:3]] == [["flows", "ready"], ["web", "ready"]]
+    assert lines[3:] == ["SIGTERM: stopping", "web    stopped", "flows  stopped", "everything has stopped"]
+    for log in (installed / "var/log").iterdir():
+        assert log.stat().st_mode & 0o777 == 0o600

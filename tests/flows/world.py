@@ -38,10 +38,10 @@ REPORT = f"""\
 Hello,
 
 At https://formulieren.voorbeeld.example/zoeken {SENTENCE}.
-Call me on {PHONE}.
 
 Kind regards,
 {NAME}
+{PHONE}
 """
 
 

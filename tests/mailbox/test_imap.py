@@ -258,8 +258,9 @@ def test_a_folder_that_takes_no_messages_is_told_with_its_name():
         mailbox.put_away([1, 2], "Archive")
 
 
-def test_a_full_archive_is_worth_another_try():
-    replies = {"UID MOVE": "{tag} NO [OVERQUOTA] full\r\n", "NOOP": "{tag} OK done\r\n", **REPLIES}
+@pytest.mark.parametrize("first", [[], ["{tag} NO [TRYCREATE] gone\r\n"]], ids=["at once", "made anew"])
+def test_a_full_archive_is_worth_another_try(first: list[str]):
+    replies = {"UID MOVE": [*first, "{tag} NO [OVERQUOTA] full\r\n"], "NOOP": "{tag} OK done\r\n", **REPLIES}
     with (
         Liar(GREETING, replies) as liar,
         IntakeMailbox(liar_account(liar)) as mailbox,

@@ -71,13 +71,19 @@ def test_a_seal_with_files_inside(cast: Cast, opened: Open) -> None:
     letter = opened(headers(cast.reporter) + encrypted(cast, inner, by=cast.reporter))
     assert outcome(letter) == (True, True, None, Verdict.GOOD)
     [poc] = letter.attachments
-    assert (poc.name, poc.content_type, poc.content, poc.was_sealed) == ("poc.png", "image/png", b"\x89PNG", True)
+    assert (poc.name, poc.content_type, poc.content, poc.was_sealed) == (
+        "poc.png",
+        "image/png",
+        b"\x89PNG",
+        True,
+    )
     assert poc.sha256 == hashlib.sha256(b"\x89PNG").hexdigest()
 
 
 @pytest.mark.parametrize("line_end", [b"\r\n", b"\n"])
 def test_a_detached_signature_holds_for_the_raw_bytes(cast: Cast, opened: Open, line_end: bytes) -> None:
-    odd = b"Content-type:  text/plain;charset=utf-8\r\nX-Folded: a\r\n\tb\r\n\r\nRegel met spaties  \r\n\r\n-- \r\nR."
+    odd = b"Content-type:  text/plain;charset=utf-8\r\nX-Folded: a\r\n\tb\r\n\r\n"
+    odd += b"Regel met spaties  \r\n\r\n-- \r\nR."
     letter = opened((headers(cast.reporter) + signed(cast, odd, cast.reporter)).replace(b"\r\n", line_end))
     assert outcome(letter) == (False, False, None, Verdict.GOOD)
     assert letter.text == "Regel met spaties  \n\n-- \nR."
@@ -162,8 +168,10 @@ def test_a_mailing_lists_footer_around_a_seal(cast: Cast, opened: Open) -> None:
 
 
 def test_a_sealed_letter_attached_to_another(cast: Cast, opened: Open) -> None:
-    attached = b"Content-Type: message/rfc822\r\n\r\n" + headers(cast.owner) + encrypted(
-        cast, TEXT_PART, by=cast.reporter
+    attached = (
+        b"Content-Type: message/rfc822\r\n\r\n"
+        + headers(cast.owner)
+        + encrypted(cast, TEXT_PART, by=cast.reporter)
     )
     letter = opened(headers(cast.reporter) + multipart(b"mixed", plain(b"Doorgestuurd"), attached))
     assert outcome(letter) == (True, True, None, Verdict.MISMATCH)
@@ -172,8 +180,10 @@ def test_a_sealed_letter_attached_to_another(cast: Cast, opened: Open) -> None:
 
 
 def test_a_signed_letter_attached_alone_proves_nothing_of_the_one_around(cast: Cast, opened: Open) -> None:
-    attached = b"Content-Type: message/rfc822\r\n\r\n" + headers(cast.reporter) + encrypted(
-        cast, TEXT_PART, by=cast.reporter
+    attached = (
+        b"Content-Type: message/rfc822\r\n\r\n"
+        + headers(cast.reporter)
+        + encrypted(cast, TEXT_PART, by=cast.reporter)
     )
     assert opened(headers(cast.reporter) + attached).signature.verdict is Verdict.MISMATCH
 
@@ -198,7 +208,11 @@ def test_the_subject_and_thread_inside_the_seal_win(cast: Cast, opened: Open, pa
     inside = b"Subject: =?utf-8?q?L=C3=A9k?=\r\nIn-Reply-To: <a@b.example>\r\nReferences: <c@d.example>\r\n"
     inner = b"Content-Type: text/plain; charset=utf-8" + parameter + b"\r\n" + inside + b"\r\n" + REPORT
     letter = opened(headers(cast.reporter, subject=b"[...]") + encrypted(cast, inner))
-    assert (letter.subject, letter.in_reply_to, letter.references) == ("Lék", ("<a@b.example>",), ("<c@d.example>",))
+    assert (letter.subject, letter.in_reply_to, letter.references) == (
+        "Lék",
+        ("<a@b.example>",),
+        ("<c@d.example>",),
+    )
     assert letter.letter.subject == "[...]"
 
 
@@ -213,13 +227,14 @@ def test_without_a_subject_inside_the_outer_one_stays(cast: Cast, opened: Open) 
 
 
 def test_the_copy_of_the_headers_for_old_clients_is_not_shown_as_text(cast: Cast, opened: Open) -> None:
+    copy = b"Subject: Lek\r\n"
     draft = multipart(
         b'mixed; protected-headers="v1"',
-        b'Content-Type: text/plain; protected-headers="v1"\r\nContent-Disposition: inline\r\n\r\nSubject: Lek\r\n',
+        b'Content-Type: text/plain; protected-headers="v1"\r\nContent-Disposition: inline\r\n\r\n' + copy,
         TEXT_PART,
     )
-    rfc = b'Content-Type: text/plain; charset=utf-8; hp="cipher"; hp-legacy-display="1"\r\n\r\nSubject: Lek\r\n\r\n'
-    for inner in (draft, rfc + REPORT):
+    rfc = b'Content-Type: text/plain; charset=utf-8; hp="cipher"; hp-legacy-display="1"\r\n\r\n'
+    for inner in (draft, rfc + copy + b"\r\n" + REPORT):
         assert opened(headers(cast.reporter) + encrypted(cast, inner)).text == TEXT
 
 
@@ -263,6 +278,25 @@ def test_armour_without_an_end_gives_no_byte(cast: Cast, opened: Open) -> None:
     assert letter.text == "Hallo\n"
 
 
+def test_prose_about_openpgp_stays_text(opened: Open) -> None:
+    prose = b"Hoe dan?\n-----BEGIN PGP MESSAGE-----\nen wat hoort daarachter?\n"
+    letter = opened(headers(b"a@b.example") + plain(prose))
+    assert (outcome(letter), letter.text) == ((False, False, None, Verdict.NONE), prose.decode())
+
+
+def test_a_request_that_was_sealed_is_not_taken_for_a_letter(cast: Cast, opened: Open) -> None:
+    request = b"Content-Type: application/json\nX: y\n\n{}\n"
+    assert opened(headers(cast.reporter) + plain(cast.encrypt(request))).text == request.decode()
+    entity = b"Content-Type: text/plain; charset=latin-1\n\nL\xe9k\n"
+    assert opened(headers(cast.reporter) + plain(cast.encrypt(entity))).text == "Lék\n"
+
+
+def test_the_type_from_before_pgp_mime_is_a_text(cast: Cast, opened: Open) -> None:
+    start = b"Content-Type: application/pgp; format=text; x-action=sign\r\n\r\n"
+    letter = opened(headers(cast.reporter) + start + cast.clearsign(REPORT, cast.reporter))
+    assert (letter.text, letter.signature.verdict, letter.attachments) == (TEXT, Verdict.GOOD, ())
+
+
 def test_an_empty_seal_is_malformed(cast: Cast, opened: Open) -> None:
     letter = opened(headers(cast.reporter) + pgp_part(b""))
     assert outcome(letter) == (True, False, Problem.MALFORMED, Verdict.NONE)
@@ -295,6 +329,8 @@ def test_a_signature_by_an_expired_and_by_a_revoked_key(cast: Cast, opened: Open
     old = cast.sign(TEXT_PART, cast.expired, at=while_it_lasted())
     late = opened(headers(cast.expired) + signed(cast, TEXT_PART, cast.expired, signature=old))
     withdrawn = opened(headers(cast.revoked) + signed(cast, TEXT_PART, cast.revoked))
+    inside = opened(headers(cast.revoked) + encrypted(cast, TEXT_PART, by=cast.revoked))
+    assert (inside.signature.verdict, inside.text) == (Verdict.REVOKED_KEY, TEXT)
     assert late.signature.verdict is Verdict.EXPIRED_KEY
     assert withdrawn.signature.verdict is Verdict.REVOKED_KEY
 
@@ -305,7 +341,9 @@ def test_an_expired_signature_counts_as_an_expired_key(cast: Cast) -> None:
         gpg(keyring.home, "--quick-generate-key", who, "ed25519", "sign", "0", at=while_it_lasted())
         options = ("--armor", "--default-sig-expire", "1d", "--detach-sign")
         made = gpg(keyring.home, *options, feed=TEXT_PART, at=while_it_lasted())
-        letter = open_letter(headers(cast.reporter) + signed(cast, TEXT_PART, cast.reporter, signature=made), keyring)
+        letter = open_letter(
+            headers(cast.reporter) + signed(cast, TEXT_PART, cast.reporter, signature=made), keyring
+        )
     assert letter.signature.verdict is Verdict.EXPIRED_KEY
 
 
@@ -317,7 +355,9 @@ def test_a_signature_over_other_bytes_is_bad(cast: Cast, opened: Open) -> None:
 
 
 def test_a_signature_that_is_none_is_bad(cast: Cast, opened: Open) -> None:
-    letter = opened(headers(cast.reporter) + signed(cast, TEXT_PART, cast.reporter, signature=b"handtekening"))
+    letter = opened(
+        headers(cast.reporter) + signed(cast, TEXT_PART, cast.reporter, signature=b"handtekening")
+    )
     assert letter.signature.verdict is Verdict.BAD
 
 
@@ -334,20 +374,25 @@ def _johnny(cast: Cast) -> dict[str, bytes]:
     two = signed(cast, signed(cast, TEXT_PART, ours), theirs)
     return {
         "another sender": headers(theirs) + good,
-        "the signer's address as a name": headers(b'"' + addresses + b'" <' + theirs.address.encode() + b">") + good,
+        "the signer's address as a name": headers(b'"' + addresses + b'" <' + theirs.address.encode() + b">")
+        + good,
         "the sender's address as a name": headers(addresses + b" <mallory@kwaad.example>") + good,
         "two From headers": b"From: mallory@kwaad.example\r\n" + headers(ours) + good,
         "two From headers, the other way round": headers(ours, b"From: mallory@kwaad.example") + good,
         "two addresses": headers(addresses + b", mallory@kwaad.example") + good,
         "two pairs of brackets": headers(b"<" + addresses + b"> <mallory@kwaad.example>") + good,
         "a NUL in the address": headers(addresses + b"\0@kwaad.example") + good,
-        "an encoded address": headers(b"=?utf-8?q?" + addresses.replace(b"@", b"=40") + b"?= <x@kwaad.example>") + good,
+        "an encoded address": headers(
+            b"=?utf-8?q?" + addresses.replace(b"@", b"=40") + b"?= <x@kwaad.example>"
+        )
+        + good,
         "no sender": b"Subject: x\r\n" + good,
         "text before the signed part": headers(ours) + multipart(b"mixed", fake, good),
         "text after the signed part": headers(ours) + multipart(b"mixed", good, fake),
         "a third part": headers(ours) + signed(cast, TEXT_PART, ours, fake),
         "hidden by style": headers(ours) + multipart(b"mixed", hidden, good),
-        "a related picture": headers(ours) + multipart(b"related", good, file(b"x.svg", b"<svg/>", b"image/svg+xml")),
+        "a related picture": headers(ours)
+        + multipart(b"related", good, file(b"x.svg", b"<svg/>", b"image/svg+xml")),
         "an alternative": headers(ours) + multipart(b"alternative", fake, good),
         "a file beside": headers(ours) + multipart(b"mixed", good, file(b"x.exe", b"MZ")),
         "text before a clear-signed block": headers(ours) + plain(b"Geef mij alles\n" + clear),
@@ -356,7 +401,10 @@ def _johnny(cast: Cast) -> dict[str, bytes]:
         "two clear-signed blocks": headers(ours) + plain(clear + clear),
         "signed inside, somebody else's seal": headers(theirs) + encrypted(cast, good, by=theirs),
         "a sealed text beside a signed one": headers(ours) + multipart(b"mixed", encrypted(cast, fake), good),
-        "an attached signed letter": headers(ours) + b"Content-Type: message/rfc822\r\n\r\n" + headers(ours) + good,
+        "an attached signed letter": headers(ours)
+        + b"Content-Type: message/rfc822\r\n\r\n"
+        + headers(ours)
+        + good,
         "a signature file beside a text": headers(ours)
         + multipart(b"mixed", fake, file(b"s.asc", cast.sign(TEXT_PART, ours), b"application/pgp-signature")),
         "a clear-signed block in quotes": headers(ours) + plain(b"> " + clear.replace(b"\n", b"\n> ")),
@@ -366,7 +414,10 @@ def _johnny(cast: Cast) -> dict[str, bytes]:
 def test_no_trick_of_johnny_you_are_fired_makes_a_good_signature(cast: Cast, opened: Open) -> None:
     verdicts = {trick: opened(raw).signature.verdict for trick, raw in _johnny(cast).items()}
     assert {trick for trick, verdict in verdicts.items() if verdict is Verdict.GOOD} == set()
-    assert opened(headers(cast.reporter) + signed(cast, TEXT_PART, cast.reporter)).signature.verdict is Verdict.GOOD
+    assert (
+        opened(headers(cast.reporter) + signed(cast, TEXT_PART, cast.reporter)).signature.verdict
+        is Verdict.GOOD
+    )
 
 
 @pytest.mark.parametrize(
@@ -392,12 +443,16 @@ def test_no_trick_with_a_user_id_makes_a_good_signature(cast: Cast, user_id: str
 
 def test_the_case_of_an_address_does_not_matter(cast: Cast, opened: Open) -> None:
     shouting = b"Renee <" + cast.reporter.address.upper().encode() + b">"
-    assert opened(headers(shouting) + signed(cast, TEXT_PART, cast.reporter)).signature.verdict is Verdict.GOOD
+    assert (
+        opened(headers(shouting) + signed(cast, TEXT_PART, cast.reporter)).signature.verdict is Verdict.GOOD
+    )
 
 
 def test_a_letter_that_looks_like_another_does_not_count_as_it(cast: Cast, opened: Open) -> None:
     kelvin = cast.reporter.address.replace("renee", "\u212aenee").encode()
-    assert opened(headers(kelvin) + signed(cast, TEXT_PART, cast.reporter)).signature.verdict is Verdict.MISMATCH
+    assert (
+        opened(headers(kelvin) + signed(cast, TEXT_PART, cast.reporter)).signature.verdict is Verdict.MISMATCH
+    )
 
 
 # Keys that are offered
@@ -457,7 +512,9 @@ def test_plain_text_is_preferred_to_html(opened: Open) -> None:
     html = b"Content-Type: text/html\r\n\r\n<b>html</b>"
     raw = headers(b"a@b.example") + multipart(b"alternative", html, plain(b"tekst"))
     assert opened(raw).text == "tekst"
-    assert opened(headers(b"a@b.example") + multipart(b"alternative", plain(b"  "), html)).text.strip() == "html"
+    assert (
+        opened(headers(b"a@b.example") + multipart(b"alternative", plain(b"  "), html)).text.strip() == "html"
+    )
 
 
 def test_html_alone_becomes_text_with_the_targets_of_its_links(opened: Open) -> None:
@@ -468,7 +525,9 @@ def test_html_alone_becomes_text_with_the_targets_of_its_links(opened: Open) -> 
 
 
 def test_files_inside_alternatives_are_kept(opened: Open) -> None:
-    inside = multipart(b"mixed", b"Content-Type: text/html\r\n\r\nx", file(b"a.pdf", b"%PDF"), boundary=b"binnen")
+    inside = multipart(
+        b"mixed", b"Content-Type: text/html\r\n\r\nx", file(b"a.pdf", b"%PDF"), boundary=b"binnen"
+    )
     letter = opened(headers(b"a@b.example") + multipart(b"alternative", plain(b"tekst"), inside))
     assert (letter.text, [one.name for one in letter.attachments]) == ("tekst", ["a.pdf"])
 
@@ -517,33 +576,72 @@ def test_every_odd_letter_that_was_kept_is_opened(path: Path, opened: Open) -> N
 
 
 _header_names = st.sampled_from(
-    ["From", "To", "Subject", "Content-Type", "Content-Transfer-Encoding", "Content-Disposition", "Date", "References"]
-    + ["Message-ID", "Return-Path", "Auto-Submitted", "Autocrypt", "X", "content-type "]
+    [
+        "From",
+        "To",
+        "Subject",
+        "Content-Type",
+        "Content-Transfer-Encoding",
+        "Content-Disposition",
+        "Date",
+        "References",
+        "Message-ID",
+        "Return-Path",
+        "Auto-Submitted",
+        "Autocrypt",
+        "X",
+        "content-type ",
+    ]
 )
 _header_values = st.one_of(
     st.sampled_from(
-        [b"multipart/mixed; boundary=b", b"multipart/signed; boundary=b", b"multipart/alternative; boundary=b"]
-        + [b"multipart/encrypted; boundary=b", b"text/plain; charset=utf-7", b"text/html", b"message/rfc822"]
-        + [b"application/pgp-encrypted", b"application/pgp-signature", b"application/pgp-keys", b"base64"]
-        + [b"quoted-printable", b"=?utf-8?b?/////?=", b"a@b <c@d>, (", b'attachment; filename*=utf-8\'\'%ff"', b"name*"]
+        [
+            b"multipart/mixed; boundary=b",
+            b"multipart/signed; boundary=b",
+            b"multipart/alternative; boundary=b",
+            b"multipart/encrypted; boundary=b",
+            b"text/plain; charset=utf-7",
+            b"text/html",
+            b"message/rfc822",
+            b"application/pgp-encrypted",
+            b"application/pgp-signature",
+            b"application/pgp-keys",
+            b"base64",
+            b"quoted-printable",
+            b"=?utf-8?b?/////?=",
+            b"a@b <c@d>, (",
+            b"attachment; filename*=utf-8''%ff\"",
+            b"name*",
+        ]
     ),
     st.binary(max_size=40),
 )
 _lines = st.one_of(
     st.builds(lambda name, value: name.encode() + b": " + value, _header_names, _header_values),
     st.sampled_from(
-        [b"", b"--b", b"--b--", b" folded", b"-----BEGIN PGP MESSAGE-----", b"-----END PGP MESSAGE-----"]
-        + [b"-----BEGIN PGP SIGNED MESSAGE-----", b"-----BEGIN PGP SIGNATURE-----", b"-----END PGP SIGNATURE-----"]
-        + [b"-----BEGIN PGP PUBLIC KEY BLOCK-----", b"<a href=https://x.nl>", b"hxxp://x[.]nl", b"\x85\x01\x0c\x03"]
+        [
+            b"",
+            b"--b",
+            b"--b--",
+            b" folded",
+            b"-----BEGIN PGP MESSAGE-----",
+            b"-----END PGP MESSAGE-----",
+            b"-----BEGIN PGP SIGNED MESSAGE-----",
+            b"-----BEGIN PGP SIGNATURE-----",
+            b"-----END PGP SIGNATURE-----",
+            b"-----BEGIN PGP PUBLIC KEY BLOCK-----",
+            b"<a href=https://x.nl>",
+            b"hxxp://x[.]nl",
+            b"\x85\x01\x0c\x03",
+        ]
     ),
     st.binary(max_size=30),
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=4000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(lines=st.lists(_lines, max_size=25), line_end=st.sampled_from([b"\n", b"\r\n", b"\r"]))
 def test_no_letter_makes_opening_raise(lines: list[bytes], line_end: bytes, cast: Cast) -> None:
     letter = open_letter(line_end.join(lines), cast.desk)
     assert letter.problem is not Problem.UNREADABLE
     assert letter.signature.verdict is not Verdict.GOOD
-    assert "\r\n" not in letter.text

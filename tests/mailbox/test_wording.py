@@ -504,6 +504,13 @@ def test_the_answer_gives_the_date_or_the_reason_why_there_is_none() -> None:
     assert "The reason: Wij wachten op de leverancier." in english(without)
 
 
+def test_a_link_inside_prose_is_never_broken() -> None:
+    link = "https://leverancier.example/" + "een-lang-pad/" * 8
+    facts = replace(ANSWER, expected_fix_on=None, no_date_because=f"Zie {link} voor de stand.")
+
+    assert word(facts, DESK).body.count(link) == 2
+
+
 @pytest.mark.parametrize(("day", "reason"), [(None, None), (None, ""), (date(2026, 12, 24), "because")])
 def test_an_answer_has_a_date_or_a_reason_and_not_both(day: date | None, reason: str) -> None:
     with pytest.raises(ValueError, match="needs the date"):

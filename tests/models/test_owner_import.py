@@ -176,11 +176,11 @@ def test_only_a_file_with_the_column_takes_a_pinned_key_away(database: Database)
     header = "owner,address,asset,fingerprint"
     _import(database, _file(f"Web,web@x.example,a.nl,{KEY}", header=header))
 
-    without_column = _import(database, _file("Web,web@x.example,a.nl"))
-    assert without_column.changed_nothing
+    without_column = _import(database, _file("Web,new@x.example,a.nl"))
+    assert without_column.remarks == ("'Web' gets mail at new@x.example, no longer at web@x.example",)
     assert _owners(database) == {"Web": KEY}
 
-    emptied = _import(database, _file("Web,web@x.example,a.nl,", header=header))
+    emptied = _import(database, _file("Web,new@x.example,a.nl,", header=header))
     assert emptied.remarks == (f"'Web' has no key pinned, no longer {KEY}",)
     assert _owners(database) == {"Web": ""}
 
@@ -200,8 +200,10 @@ def test_what_the_caller_holds_is_read_anew_after_an_import(database: Database) 
 
     with database.unit_of_work() as session:
         web = session.scalars(select(Owner)).one()
-        import_owners(session, _file("Web,new@x.example,a.nl"), on=TODAY)
+        assert [asset.value for asset in web.assets] == ["a.nl"]
+        import_owners(session, _file("Web,new@x.example,b.nl"), on=TODAY)
         assert web.address == "new@x.example"
+        assert [asset.value for asset in web.assets] == ["b.nl"]
 
 
 def test_imports_at_the_same_time_wait_for_each_other(database: Database) -> None:

@@ -45,6 +45,7 @@ def upgrade() -> None:
         sa.Column("source", sa.String(length=40), nullable=False),
         sa.Column("valid_from", sa.Date(), nullable=True),
         sa.Column("valid_until", sa.Date(), nullable=True),
+        sa.CheckConstraint("valid_until >= valid_from", name=op.f("ck_assets_validity")),
         sa.ForeignKeyConstraint(["owner_id"], ["owners.id"], name=op.f("fk_assets_owner_id_owners")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_assets")),
         sa.UniqueConstraint("kind", "value", "source", name=op.f("uq_assets_kind")),
@@ -76,6 +77,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tickets")),
         sa.UniqueConstraint("reference", name=op.f("uq_tickets_reference")),
     )
+    with op.batch_alter_table("tickets", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_tickets_owner_id"), ["owner_id"], unique=False)
     op.create_table(
         "clocks",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -358,6 +361,9 @@ def downgrade() -> None:
         batch_op.drop_index("ix_clocks_due")
 
     op.drop_table("clocks")
+    with op.batch_alter_table("tickets", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_tickets_owner_id"))
+
     op.drop_table("tickets")
     with op.batch_alter_table("assets", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_assets_value"))

@@ -1,0 +1,134 @@
+"""Prefect's server as we run it: whole, ours alone, and a browser that stays at home."""
+
+import asyncio
+import http.client
+import json
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from meldbalie.flows.operator.prefect_server import Guard
+from meldbalie.tests.prefect_server import PrefectServer
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+SWITCHES = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--window-size=1400,1000"),
+)
+SECONDS = 30
+
+
+async def application(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+    """A stand-in that lets everybody in."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.accept"})
+    elif scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"etag", b"1")]})
+        await send({"type": "http.response.body", "body": b"let in"})
+
+
+def asked(kind: str = "http", *names: str, **headers: str) -> list[MutableMapping[str, Any]]:
+    """What the guarded stand-in sends back."""
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    asyncio.run(Guard(application, names)({"type": kind, "headers": pairs}, None, send))
+    return sent
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:4200", "localhost:4200", "[::1]:4200", "LOCALHOST", "desk.zwolle.example"]
+)
+def test_our_own_names_are_let_in(host: str):
+    start, _ = asked("http", "desk.zwolle.example", host=host)
+
+    assert start["status"] == 200
+    assert f"ws://{host} wss://{host};" in dict(start["headers"])[b"content-security-policy"].decode()
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "localhost:4200; script-src *", "", "é", "[::1"]
+)
+def test_another_name_is_refused_because_of_dns_rebinding(host: str):
+    start, body = asked("http", host=host)
+
+    assert start["status"] == 421
+    assert b"let in" not in body["body"]
+
+
+def test_a_websocket_that_another_site_opens_is_refused():
+    closed = {"type": "websocket.close", "code": 1008}
+
+    assert asked("websocket", host="localhost:4200", origin="https://evil.example") == [closed]
+    assert asked("websocket", host="localhost:4200", origin="http://localhost:8600") == [closed]
+    assert asked("websocket", host="localhost:4200", origin="http://localhost:4200") != [closed]
+    assert asked("websocket", host="localhost:4200") != [closed]
+
+
+def test_the_server_that_runs_is_guarded_and_asks_for_csrf_tokens(prefect_api: PrefectServer):
+    assert get(prefect_api, "/api/health") == (200, b"true")
+    assert get(prefect_api, "/api/health", host="evil.example")[0] == 421
+    assert get(prefect_api, "/api/flows/filter", method="POST")[0] == 403
+    _, settings = get(prefect_api, "/ui-settings")
+    assert json.loads(settings)["default_ui"] == "v1"
+
+
+def test_what_the_server_keeps_is_readable_for_its_account_alone(prefect_api: PrefectServer):
+    environment = get(prefect_api, "/api/admin/settings")[1].decode()
+
+    assert (prefect_api.home / "prefect.db").exists()
+    assert '"analytics_enabled":false' in environment.replace(" ", "")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    options = Options()
+    options.binary_location = "/usr/bin/chromium"
+    for switch in SWITCHES:
+        options.add_argument(switch)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
+    with webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver")) as driver:
+        yield driver
+
+
+@pytest.mark.parametrize("page", ["/", "/runs", "/v2/"])
+def test_a_page_of_prefect_works_and_calls_nobody_else(
+    browser: webdriver.Chrome, prefect_api: PrefectServer, page: str
+):
+    browser.get_log("performance")
+
+    browser.get(f"http://localhost:{prefect_api.port}{page}")
+    WebDriverWait(browser, SECONDS).until(
+        lambda driver: "Deployments" in driver.find_element(By.TAG_NAME, "body").text
+    )
+
+    hosts = {urlsplit(url).hostname for url in urls_called(browser)}
+    assert hosts == {"localhost"}
+
+
+def urls_called(browser: webdriver.Chrome) -> list[str]:
+    """Every address that the browser has sent something to; what its policy stops is not sent."""
+    entries = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    called = [e["params"]["request"]["url"] for e in entries if e["method"] == "Network.requestWillBeSent"]
+    called += [e["params"]["url"] for e in entries if e["method"] == "Network.webSocketCreated"]
+    return [url for url in called if url.startswith(("http", "ws"))]
+
+
+def get(
+    server: PrefectServer, path: str, *, host: str = "localhost", method: str = "GET"
+) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=SECONDS)
+    try:
+        connection.request(method, path, headers={"Host": host})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()

@@ -62,7 +62,8 @@ system-test:
 
 python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo "Python 3.11 or later is needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1 || echo missing):" \
+		found=$$($(PYTHON) --version 2>/dev/null) || found=missing; \
+		echo "Python 3.11 or later is needed, and $(PYTHON) is $$found:" \
 			"name another one, as in: make setup PYTHON=python3.12"; exit 1; }
 
 # An environment whose making was interrupted, whose Python has gone, or that was moved, is made anew.

@@ -40,6 +40,7 @@ class View:
     name: str
     tags: list[str]
     is_open: bool
+    since: str
 
 
 @contextmanager
@@ -70,7 +71,12 @@ def show(place: Installation, reference: str) -> str:
 
 
 def _view(place: Installation, ticket: Ticket) -> View:
-    return View(name=run_name(place, ticket), tags=run_tags(ticket), is_open=ticket.is_open)
+    return View(
+        name=run_name(place, ticket),
+        tags=run_tags(ticket),
+        is_open=ticket.is_open,
+        since=ticket.opened_at.isoformat(),
+    )
 
 
 def worklist(place: Installation) -> str:
@@ -140,11 +146,12 @@ def _cannot_be_answered(state: State[Any], now: datetime) -> bool:
 
 
 def _make(client: SyncPrefectClient, reference: str, number: int, view: View) -> str:
+    """Make the run; ``since`` tells it from that of another database's ticket of the same number."""
     deployment = client.read_deployment_by_name(DEPLOYMENT)
     run = client.create_flow_run_from_deployment(
         deployment.id,
         parameters={"reference": reference},
-        idempotency_key=f"{reference}/{number}",
+        idempotency_key=f"{reference}/{view.since}/{number}",
         name=view.name,
         tags=view.tags,
     )

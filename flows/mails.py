@@ -308,6 +308,8 @@ SIGNATURES: Mapping[str, say.Signature] = {
     "none": "unsigned",
     "unknown_key": "unknown_key",
     "mismatch": "other_sender",
+    "expired_key": "expired_key",
+    "revoked_key": "revoked_key",
 }
 
 NEXT_STEP: Mapping[TicketState, tuple[str, str]] = {

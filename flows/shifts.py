@@ -38,6 +38,7 @@ class Shift:
         self._ends_at = place.clock() + timedelta(minutes=length)
         self._holder = str(flow_run.get_id() or uuid4())
         self._renew_at = place.clock()
+        self._is_handed_over = False
 
     def __enter__(self) -> Self:
         return self
@@ -54,9 +55,15 @@ class Shift:
             if self.is_single:
                 return
             if self._place.clock() >= self._ends_at:
-                start_shifts([self.name])
+                self._hand_over()
                 return
             time.sleep(pause)
+
+    def _hand_over(self) -> None:
+        """Start the successor, one however many loops of this shift end."""
+        if not self._is_handed_over:
+            start_shifts([self.name])
+        self._is_handed_over = True
 
     def _wait_for_relief(self) -> None:
         """Give a holder that may be dead the time in which its lease runs out."""

@@ -83,12 +83,19 @@ class _Entry:
         candidates = [angle for angle in self.angles if angle] or [words]
         addresses = [text for text in candidates if _ADDRESS.fullmatch(text) and not _CONTROL.search(text)]
         if not addresses:
-            return []
+            return _guessed(candidates)
         unquoted = "".join(word for word in self.words if not word.startswith('"'))
         others = [found.group() for found in _ADDRESS.finditer(unquoted)] if self.angles else []
         doubtful = len(candidates) > 1 or any(not same_address(addresses[0], other) for other in others)
         name = words.replace('"', "").strip() if self.angles else ""
         return [Mailbox(address, name, doubtful) for address in addresses]
+
+
+def _guessed(candidates: list[str]) -> list[Mailbox]:
+    """Find the one address in an entry that is not written by the rules; it can be answered, but
+    proves nothing."""
+    found = [match.group() for text in candidates for match in _ADDRESS.finditer(text)]
+    return [Mailbox(found[0], is_ambiguous=True)] if len(found) == 1 and not _CONTROL.search(found[0]) else []
 
 
 def address_of_user_id(user_id: str) -> str | None:

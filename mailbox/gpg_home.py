@@ -24,18 +24,6 @@ disable-scdaemon
 allow-loopback-pinentry
 """
 
-# Every run of gpg: no configuration file, no prompt, no network, no opinion of its own on trust.
-ALWAYS = (
-    "--no-options",
-    "--pinentry-mode=loopback",
-    "--trust-model=always",
-    "--no-auto-check-trustdb",
-    "--no-auto-key-locate",
-    "--no-auto-key-retrieve",
-    "--disable-dirmngr",
-    "--exit-on-status-write-error",
-)
-
 # What a home is looked at through, when nothing may be written to it.
 _KEY_FILES = ("pubring.kbx", "pubring.gpg", "private-keys-v1.d")
 
@@ -115,16 +103,3 @@ def ring_stamp(home: Path) -> object:
             found = os.stat(home / name)
             stamps.append((found.st_ino, found.st_size, found.st_mtime_ns))
     return stamps
-
-
-@contextmanager
-def filled_pipe(content: bytes) -> Generator[int]:
-    """Give a descriptor to read this from, instead of a file; it must fit in a pipe's buffer of
-    65,536 bytes."""
-    reading, writing = os.pipe()
-    try:
-        with os.fdopen(writing, "wb") as pipe:
-            pipe.write(content)
-        yield reading
-    finally:
-        os.close(reading)

@@ -5,7 +5,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .errors import CannotSeal, SealRefusal
 from .gpg_status import GpgRun, SignatureFacts, SignatureState, StatusLine, signatures_in
+from .keys import KeyFacts
 from .problem import Problem
 
 _MICALGS = {"2": "sha1", "8": "sha256", "9": "sha384", "10": "sha512", "11": "sha224"}  # RFC 4880, 9.4
@@ -72,6 +74,23 @@ def is_sealed(run: GpgRun, to: str, signed_by: str | None) -> bool:
         and considered <= {to, signed_by}
         and run.output.startswith(b"-----BEGIN PGP MESSAGE-----")
     )
+
+
+def why_not_sealed(run: GpgRun, key: KeyFacts | None, to: str, signed_by: str | None) -> CannotSeal:
+    """Name the reason why a run sealed nothing; `key` is what the keyring knows of the recipient."""
+    if run.timed_out:
+        return CannotSeal(SealRefusal.TIMEOUT, to)
+    if key is None:
+        return CannotSeal(SealRefusal.UNKNOWN_KEY, to)
+    if key.revoked:
+        return CannotSeal(SealRefusal.REVOKED, to)
+    if key.subkeys[0].was_expired:
+        return CannotSeal(SealRefusal.EXPIRED, to)
+    if not key.sealing_keys():
+        return CannotSeal(SealRefusal.NO_ENCRYPTION_KEY, to)
+    if signed_by and not run.has("SIG_CREATED"):
+        return CannotSeal(SealRefusal.CANNOT_SIGN, signed_by)
+    return CannotSeal(SealRefusal.FAILED, to)
 
 
 # What a sound run says once, and in this order; whatever is inside is inside the encryption.

@@ -7,8 +7,6 @@ full fingerprint only: gpg picks an attacker's key when it is asked for an addre
 
 import io
 import logging
-import os
-import signal
 import subprocess
 import threading
 from collections.abc import Generator, Sequence
@@ -21,7 +19,8 @@ from typing import Any, Self
 import gnupg
 
 from .errors import CannotSeal, GpgTimedOut, KeyRejected, KeyringUnusable, SealRefusal
-from .gpg_home import ALWAYS, check_length, filled_pipe, prepare, ring_stamp, stop_agent, throwaway_home
+from .gpg_home import check_length, prepare, ring_stamp, stop_agent, throwaway_home
+from .gpg_process import ALWAYS, filled_pipe, kill, start
 from .gpg_status import GpgRun, Listener, StatusLine, signatures_in
 from .gpg_verdicts import (
     Decryption,
@@ -31,9 +30,10 @@ from .gpg_verdicts import (
     is_sealed,
     needs_second_opinion,
     was_encrypted,
+    why_not_sealed,
 )
 from .key_intake import Adopted, Refused, adopt, import_key, key_recipe
-from .keys import KeyFacts, is_fingerprint, read_listing, why_not_sealable
+from .keys import KeyFacts, is_fingerprint, read_listing
 from .problem import Problem
 
 LARGEST_PLAINTEXT = 100 * 1024 * 1024  # bytes; a few kilobytes can unpack to gigabytes
@@ -52,28 +52,10 @@ class _Gpg(gnupg.GPG):
         super().__init__(gnupghome=str(home), options=list(ALWAYS), encoding="utf-8")
 
     def _open_subprocess(self, args: list[str], passphrase: bool = False) -> "subprocess.Popen[bytes]":
-        """Start gpg in a process group of its own; its status pipe stands where python-gnupg looks
-        for stderr."""
-        reading, writing = os.pipe()
-        command: list[str] = self.make_args(args, passphrase)
-        command[command.index("--status-fd") + 1] = str(writing)
+        """Start gpg with a clock that can stop it; a special file name such as `-&7` gives it a
+        descriptor."""
         given = [int(argument[2:]) for argument in args if argument.startswith("-&")]
-        try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(writing, *given),
-                start_new_session=True,
-            )
-        except BaseException:
-            os.close(reading)
-            raise
-        finally:
-            os.close(writing)
-        process.stderr = os.fdopen(reading, "rb")
-        return process
+        return start(self.make_args(args, passphrase), given)
 
     def _read_response(self, stream: Any, result: Any) -> None:
         """Collect the status lines as bytes; python-gnupg's own reader also ends lines at U+2028 and
@@ -95,10 +77,7 @@ class _Gpg(gnupg.GPG):
 
     @staticmethod
     def _kill(process: "subprocess.Popen[bytes]", result: Any) -> None:
-        if process.poll() is None:
-            result.timed_out = True
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+        result.timed_out = kill(process)
 
     def call(self, args: Sequence[str], feed: bytes, passphrase: str | None) -> GpgRun:
         """Run gpg once with these arguments and this input."""
@@ -174,8 +153,11 @@ class Keyring:
         return Verification.of(run)
 
     def verify_clearsigned(self, block: bytes) -> Verification:
-        """Judge a clear-signed block and give the bytes that the signature covers, which alone may
-        be shown."""
+        """Judge a clear-signed block and give the bytes that the signature covers, which alone may be
+        shown.
+
+        Blanks at the end of a line are not covered (RFC 4880, section 7.1), and not given.
+        """
         run = self._run("--max-output", str(LARGEST_PLAINTEXT), "--decrypt", feed=block)
         if was_encrypted(run) or len(run.lines("PLAINTEXT")) != 1:
             return Verification((), Problem.TIMEOUT if run.timed_out else Problem.MALFORMED)
@@ -198,7 +180,7 @@ class Keyring:
         run = self._run(*options, *signing, "--encrypt", "--recipient", to, feed=plaintext)
         if is_sealed(run, to, signed_by):
             return run.output
-        raise self._cannot_seal(run, to, signed_by)
+        raise why_not_sealed(run, None if run.timed_out else self._look_up(to), to, signed_by)
 
     def sign_detached(self, data: bytes, *, by: str) -> DetachedSignature:
         """Sign these exact bytes. Never give it text that a stranger wrote: that makes us vouch for
@@ -210,15 +192,6 @@ class Keyring:
         if signature is None:
             raise CannotSeal(SealRefusal.TIMEOUT if run.timed_out else SealRefusal.CANNOT_SIGN, by)
         return signature
-
-    def _cannot_seal(self, run: GpgRun, to: str, signed_by: str | None) -> CannotSeal:
-        if run.timed_out:
-            return CannotSeal(SealRefusal.TIMEOUT, to)
-        if reason := why_not_sealable(self._look_up(to)):
-            return CannotSeal(reason, to)
-        if signed_by and not run.has("SIG_CREATED"):
-            return CannotSeal(SealRefusal.CANNOT_SIGN, signed_by)
-        return CannotSeal(SealRefusal.FAILED, to)
 
     # Knowing keys
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from .addresses import address_of_user_id, same_address
-from .errors import SealRefusal
 
 _ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
 _FULL_FINGERPRINT = re.compile(r"[0-9A-F]{40}")
@@ -86,17 +85,6 @@ class KeyFacts:
     def can_sign(self, now: datetime) -> bool:
         """Tell whether this key can sign at this instant."""
         return self.is_usable(now) and any(key.can_sign and key.is_usable(now) for key in self.subkeys)
-
-
-def why_not_sealable(key: KeyFacts | None) -> SealRefusal | None:
-    """Tell why gpg refused to seal to this key, or None when the key is not to blame."""
-    if key is None:
-        return SealRefusal.UNKNOWN_KEY
-    if key.revoked:
-        return SealRefusal.REVOKED
-    if key.subkeys[0].was_expired:
-        return SealRefusal.EXPIRED
-    return None if key.sealing_keys() else SealRefusal.NO_ENCRYPTION_KEY
 
 
 def read_listing(listing: bytes) -> tuple[KeyFacts, ...]:

@@ -23,6 +23,15 @@ def is_undivided_text(part: Part) -> bool:
     return not boundary or b"--" + boundary not in part.body
 
 
+def is_copy_of_headers(part: Part) -> bool:
+    """Tell whether a part repeats protected headers for clients that do not know them (the drafts
+    before RFC 9788)."""
+    is_text = part.content_type == "text/plain" and part.disposition == "inline"
+    return bool(part.parameter("protected-headers")) and (
+        is_text or part.content_type == "text/rfc822-headers"
+    )
+
+
 def is_signed(part: Part) -> bool:
     if part.content_type != "multipart/signed" or len(part.children) < 2:
         return False

@@ -24,11 +24,12 @@ from .shapes import (
     SMIME,
     best_form,
     ciphertext,
+    is_copy_of_headers,
     is_signed,
     is_undivided_text,
 )
 from .signing import Found
-from .words import decoded
+from .words import decoded, decoded_as
 
 
 class Walk:
@@ -138,20 +139,33 @@ class Walk:
         self.findings.opened += result.was_encrypted
         return result
 
-    def _open(self, octets: bytes, place: Place, *, is_entity: bool = False, name: str | None = None) -> None:
-        """Open a sealed piece and visit what is inside, as a letter's part, a file, or a text."""
+    def _open(
+        self,
+        octets: bytes,
+        place: Place,
+        *,
+        is_entity: bool = False,
+        name: str | None = None,
+        charset: str | None = None,
+    ) -> bool:
+        """Open a sealed piece and visit what is inside, as a letter's part, a file, or a text.
+
+        A signature around the seal does not cover what is inside: its maker need not have been able to
+        read it.
+        """
         result = self._decrypt(octets)
         if result is None or result.plaintext is None:
-            return
-        sealed = replace(place, is_sealed=place.is_sealed or result.was_encrypted, layers=place.layers + 1)
-        if result.signatures:
-            sealed = replace(sealed, signature=self._remember(result.signatures, None, place))
+            return False
+        number = self._remember(result.signatures, None, place) if result.signatures else None
+        is_sealed = place.is_sealed or result.was_encrypted
+        inside = replace(place, is_sealed=is_sealed, layers=place.layers + 1, signature=number)
         if is_entity or LOOKS_LIKE_ENTITY.match(result.plaintext):
-            self.enter(result.plaintext, sealed)
+            self.enter(result.plaintext, inside)
         elif name is not None:
-            self._take_file(result.plaintext, name, "application/octet-stream", sealed)
+            self._take_file(result.plaintext, name, "application/octet-stream", inside)
         else:
-            self._take_text(decoded(result.plaintext, "utf-8"), sealed)
+            self._take_text(decoded_as(result.plaintext, "utf-8", charset), inside)
+        return True
 
     def enter(self, entity: bytes, place: Place) -> None:
         """Take apart and visit a part that was sealed, or a letter that is attached."""
@@ -167,6 +181,11 @@ class Walk:
         if problem is not None:
             self.findings.problems.append(problem)
         self._parts += sum(1 for _ in root.walk())
+        if place.is_sealed and root.content_type == "message/rfc822":
+            self.enter(
+                root.content(), replace(place, layers=place.layers + 1)
+            )  # a whole letter under the seal
+            return
         if place.is_sealed and not place.is_foreign and self.findings.protected is None:
             self.findings.protected = root.headers
         if not root.headers.has("content-type") and place.is_sealed:
@@ -182,17 +201,26 @@ class Walk:
         content = part.content()
         if part.content_type == "application/pgp-keys" or is_key_file(content):
             self.findings.offers.add(content)
-        if self._is_shown_text(part):
+        if is_copy_of_headers(part):
+            self._note_headers(content, place)
+        elif self._is_shown_text(part):
             self._visit_text(part, content, place)
         elif part.content_type == "application/pgp-encrypted" and not is_binary_message(content):
             if has_armour(content):
                 self._open(content, place, name="")
+        elif part.content_type == "message/rfc822":
+            self._visit_attached_letter(part, content, place)
         elif is_sealed_file(content, part.file_name) or part.content_type == "application/pgp-encrypted":
             self._visit_sealed_file(part, content, place)
         else:
             self._take_file(content, part.file_name, part.content_type, place)
-            if part.content_type == "message/rfc822":
-                self._visit_attached_letter(content, place)
+
+    def _note_headers(self, content: bytes, place: Place) -> None:
+        """Use a copy of the headers under the seal, of a client that puts them nowhere else; never
+        show it."""
+        known = self.findings.protected
+        if place.is_sealed and not place.is_foreign and (known is None or not known.has("subject")):
+            self.findings.protected = split(content, self.limits)[0].headers
 
     def _note_smime(self, part: Part) -> None:
         self.findings.problems.append(Problem.UNSUPPORTED)
@@ -205,7 +233,7 @@ class Walk:
         return not part.file_name or not any(piece.content is None for piece in self.findings.pieces)
 
     def _visit_text(self, part: Part, content: bytes, place: Place) -> None:
-        if place.is_muted or (part.parameter("protected-headers") and part.disposition == "inline"):
+        if place.is_muted:
             return
         if part.content_type == "text/html":
             text = text_of(decoded(content, part.parameter("charset")), limit=self.limits.html)
@@ -223,7 +251,7 @@ class Walk:
     def _visit_inline(self, content: bytes, charset: str | None, place: Place) -> None:
         for stretch in stretches(content):
             if stretch.sort is Sort.MESSAGE:
-                self._open(stretch.octets, place)
+                self._open(stretch.octets, place, charset=charset)
             elif stretch.sort is Sort.SIGNED:
                 self._visit_clearsigned(stretch.octets, charset, place)
             else:
@@ -242,14 +270,18 @@ class Walk:
             self._take_text(decoded(checked.covered, charset), replace(place, signature=number))
 
     def _visit_sealed_file(self, part: Part, content: bytes, place: Place) -> None:
-        opened = self.findings.opened
-        name = bare_name(part.file_name)
-        self._open(content, place, name=name)
-        if self.findings.opened == opened and not is_binary_message(content) and not has_armour(content):
-            self._take_file(content, part.file_name, part.content_type, place)
+        if not self._open(content, place, name=bare_name(part.file_name)):
+            self._take_file(content, part.file_name, part.content_type, place)  # still sealed
 
-    def _visit_attached_letter(self, content: bytes, place: Place) -> None:
-        """Look for something sealed in an attached letter; its own text is shown only then."""
+    def _visit_attached_letter(self, part: Part, content: bytes, place: Place) -> None:
+        """Look for something sealed in an attached letter; its own text is shown only then.
+
+        Under the seal, one that says it is not forwarded is the letter itself (RFC 8551, section 3.1).
+        """
+        if place.is_sealed and part.parameter("forwarded") == "no":
+            self.enter(content, replace(place, layers=place.layers + 1))
+            return
+        self._take_file(content, part.file_name, part.content_type, place)
         if b"-----BEGIN PGP MESSAGE-----" in content or b"application/pgp-encrypted" in content:
             deeper = replace(place, layers=place.layers + 1, is_foreign=True)
             self.enter(content, deeper)

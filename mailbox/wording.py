@@ -55,7 +55,7 @@ SEALED_SUBJECT = Label("Versleuteld bericht", "Encrypted message")
 _UNSEEN = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-_CODE = re.compile(r"[a-z0-9_-]{1,40}")
+_CODE = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _LITERAL = re.compile("\x02([^\x03]*)\x03")
 _ITEM = re.compile(r"(?:-|\d+\.) ")
 

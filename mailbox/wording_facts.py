@@ -16,7 +16,9 @@ from .wording_parts import Attachment, Label, Match, OnRequest
 _TICKET = re.compile(r"[A-Z]{2,12}-[0-9]{4}-[0-9]{4,9}")
 
 Channel = Literal["mail", "form", "webhook"]
-Signature = Literal["verified", "unsigned", "unknown_key", "other_sender", "invalid"]
+Signature = Literal[
+    "verified", "unsigned", "unknown_key", "other_sender", "expired_key", "revoked_key", "invalid"
+]
 ClockName = Literal["response", "share", "update", "fix"]
 Sender = Literal["reporter", "owner"]
 
@@ -252,7 +254,7 @@ class CannotOpen(Facts):
 
 @dataclass(frozen=True, kw_only=True)
 class Undelivered(Facts):
-    """To handlers: a mail was parked; ``recipient`` and ``reason`` are codes."""
+    """To handlers: a mail was parked or is held; ``recipient`` and ``reason`` are codes."""
 
     kind = Kind.UNDELIVERED
     purpose: Kind

@@ -48,7 +48,7 @@ _UNNAMED = frozenset(
 )
 _WORD = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^\r\n]{0,1000}?)\?=")
 _UNSHOWABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]+"
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]+"
 )
 
 
@@ -80,6 +80,14 @@ def decoded(octets: bytes, declared: str | None) -> str:
             except (UnicodeError, ValueError):
                 continue
     return _mostly(octets, codec if codec not in (None, "ascii") else "utf-8")
+
+
+def decoded_as(octets: bytes, likely: str, declared: str | None) -> str:
+    """Decode with the likely charset if every byte fits it, else as `decoded` does."""
+    try:
+        return octets.decode(likely)
+    except UnicodeError:
+        return decoded(octets, declared or likely)
 
 
 def _mostly(octets: bytes, codec: str) -> str:
@@ -146,7 +154,7 @@ def _run(run: bytes) -> bytes:
 
 def shown(text: str, *, limit: int = 1000) -> str:
     """Make a line safe to show: control, invisible and direction-changing characters become spaces."""
-    return " ".join(_UNSHOWABLE.sub(" ", text[: limit * 4]).split())[:limit]
+    return _UNSHOWABLE.sub(" ", text[: limit * 4]).strip()[:limit]
 
 
 def file_name(text: str) -> str:

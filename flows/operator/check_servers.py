@@ -1,15 +1,14 @@
 """Checks of the servers: mail in and out, Prefect, the web app."""
 
-import base64
 import json
 from collections.abc import Iterator
 from importlib.metadata import version
 
 from ...mailbox.imap import IntakeMailbox
 from ...mailbox.smtp import check
-from ...settings import Settings, read_secret
+from ...settings import Settings
 from ..installation import imap_account, smtp_server
-from .children import answers, fetched, in_url
+from .children import answers, fetched, in_url, login
 from .finding import Finding, ok, warning, wrong
 from .up import why_not_free
 
@@ -51,12 +50,7 @@ def prefect(config: Settings) -> Iterator[Finding]:
 
 
 def _prefect_version(config: Settings, ours: str) -> Finding:
-    credentials = read_secret(config.prefect.auth_file)
-    login = base64.b64encode((credentials or "").encode()).decode("ascii")
-    body = fetched(
-        f"{config.prefect_api.rstrip('/')}/admin/version",
-        {"Authorization": f"Basic {login}"} if credentials else None,
-    )
+    body = fetched(f"{config.prefect_api.rstrip('/')}/admin/version", login(config))
     if body is None:
         return wrong(
             f"no Prefect server lets us in at {config.prefect_api}",

@@ -4,7 +4,9 @@ All of them get our Prefect settings and none of the operator's own (``PREFECT_*
 speaks for us to systemd.
 """
 
+import base64
 import http.client
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -17,6 +19,7 @@ from .supervisor import Child
 LOOPBACK = "127.0.0.1"
 ANYWHERE = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104  (asked about, never bound)
 PROBE_SECONDS = 2.0
+LOOKED_AT = "ticket/ticket"  # flow and deployment
 NOT_FOR_CHILDREN = ("PREFECT_", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_")
 
 
@@ -41,6 +44,7 @@ def flow_runner(config: Settings, variables: Mapping[str, str] | None = None) ->
         name="flows",
         command=[sys.executable, "-m", "meldbalie", "flows"],
         environment={**environment(config), **(variables or {})},
+        is_ready=_AsksForWork(config),
         grace=30.0,
     )
 
@@ -85,18 +89,39 @@ def server_variables(config: Settings) -> dict[str, str]:
     return variables
 
 
+class _AsksForWork:
+    """Whether a runner asks Prefect for work: what Prefect notes of that changes while we look."""
+
+    def __init__(self, config: Settings) -> None:
+        self._url = f"{config.prefect_api}/deployments/name/{LOOKED_AT}"
+        self._login = login(config)
+        self._seen: set[object] = set()
+
+    def __call__(self) -> bool:
+        body = fetched(self._url, self._login)
+        self._seen.add(json.loads(body).get("last_polled") if body else None)
+        return len(self._seen) > 1
+
+
+def login(config: Settings) -> dict[str, str]:
+    """The header that lets us in at Prefect's API; none where nobody is asked."""
+    if not (credentials := read_secret(config.prefect.auth_file)):
+        return {}
+    return {"Authorization": f"Basic {base64.b64encode(credentials.encode()).decode('ascii')}"}
+
+
 def answers(url: str) -> bool:
     """Whether a server of ours answers this URL with 200."""
     return fetched(url) is not None
 
 
-def fetched(url: str, credentials: Mapping[str, str] | None = None) -> bytes | None:
+def fetched(url: str, headers: Mapping[str, str] | None = None) -> bytes | None:
     """The body behind a URL; ``None`` unless the answer is 200. Never follows to another place."""
     place = urlsplit(url)
     scheme = http.client.HTTPSConnection if place.scheme == "https" else http.client.HTTPConnection
     connection = scheme(place.hostname or "", place.port, timeout=PROBE_SECONDS)
     with suppress(OSError, http.client.HTTPException), closing(connection):
-        connection.request("GET", place.path, headers=dict(credentials or {}))
+        connection.request("GET", place.path, headers=dict(headers or {}))
         answer = connection.getresponse()
         body = answer.read()
         return body if answer.status == http.client.OK else None

@@ -33,7 +33,6 @@ CAPABILITIES = (
 
 _START_SECONDS = 15.0
 _STOP_SECONDS = 10.0
-_BURIAL_SECONDS = 2.0
 
 _CONFIGURATION = """\
 protocols = imap
@@ -157,17 +156,18 @@ class Dovecot:
         """End it and wait until it has ended."""
         if self._process is not None:
             self._process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(_STOP_SECONDS)
+            end = time.monotonic() + _STOP_SECONDS
+            # Looked at but not collected, so that its number stays its own until kill() is through.
+            looking = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            while os.waitid(os.P_PID, self._process.pid, looking) is None and time.monotonic() < end:
+                time.sleep(0.01)
         self.kill()
 
     def kill(self) -> None:
         """End all of its processes at once, as a power cut would."""
         if self._process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
             _end_group(self._process.pid)
+            self._process.wait()
             self._process = None
         if self._run is not None:
             shutil.rmtree(self._run, ignore_errors=True)
@@ -222,17 +222,23 @@ class Dovecot:
         return f"it wrote nothing to {self._directory / 'dovecot.log'}"
 
 
-def _end_group(pid: int) -> None:
-    """End a group of processes, and wait until those in it that are no children of ours are gone.
-
-    Where nobody collects the dead (process 1 of some containers does not), it waits in vain a little.
-    """
-    end = time.monotonic() + _BURIAL_SECONDS
+def _end_group(group: int) -> None:
+    """End a group of processes, and wait until none of them lives: only then are their ports free."""
     with suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
-        while time.monotonic() < end:
-            os.killpg(pid, 0)
-            time.sleep(0.01)
+        os.killpg(group, signal.SIGKILL)
+    end = time.monotonic() + _STOP_SECONDS
+    while _has_life(group) and time.monotonic() < end:
+        time.sleep(0.005)
+
+
+def _has_life(group: int) -> bool:
+    """Whether a process of the group lives; one that is dead and not yet collected does not."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, of_group = stat.read_text(encoding="utf-8").rpartition(")")[2].split()[:3]
+            if int(of_group) == group and state not in "ZX":
+                return True
+    return False
 
 
 def _program() -> str:

@@ -95,9 +95,13 @@ def serve(port: int, names: Iterable[str]) -> None:
     from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
 
+    from .prefect_shredder import Shredder
+
     settings = get_current_settings().server
+    database = settings.database.connection_url
+    shredder = Shredder(create_app(final=True), database.get_secret_value() if database else "")
     uvicorn.run(
-        app=Guard(create_app(final=True), names),
+        app=Guard(shredder, names),
         host="127.0.0.1",
         port=port,
         timeout_keep_alive=settings.api.keepalive_timeout,

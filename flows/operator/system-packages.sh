@@ -15,7 +15,7 @@ needed() {
     for purpose in "$@"; do
         case $purpose in
         run)
-            need "has_venv" python3-venv "makes the Python environment"
+            need "has_venv" "$(venv_package)" "makes the Python environment"
             need "command -v gpg" gnupg "opens and seals mail"
             need "command -v dovecot || test -x /usr/sbin/dovecot" dovecot-imapd "is the demo's mail server"
             ;;
@@ -30,6 +30,14 @@ needed() {
             ;;
         esac
     done
+}
+
+# Debian's default Python, or the one that was asked for by its version.
+venv_package() {
+    case ${PYTHON:-} in
+    python3.*) echo "$PYTHON-venv" ;;
+    *) echo python3-venv ;;
+    esac
 }
 
 has_venv() { "${PYTHON:-python3}" -c 'import ensurepip, venv'; }

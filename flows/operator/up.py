@@ -91,37 +91,44 @@ def why_not_free(host: str, port: int) -> str:
 
 @contextmanager
 def locked(home: Path, say: Say = print) -> Generator[int]:
-    """Hold the only place of `up` in this directory; gives the descriptor that holds it.
+    """Hold the only place of `up` in this directory; gives a descriptor for children to hold too.
 
-    Children inherit it, so after a kill -9 the place is free only when the last of them has ended;
-    that is waited for. A lock file that nobody holds means nothing.
+    After a kill -9 our own lock is free at once, and the children's when the last of them has
+    ended, which is waited for. A file that nobody holds means nothing.
     """
     home.mkdir(parents=True, exist_ok=True)
-    file = home / "up.lock"
+    with _opened(home / "up.lock") as ours, _opened(home / "children.lock") as childrens:
+        if not _is_taken(ours):
+            holder = (home / "up.lock").read_text(encoding="ascii").strip() or "unknown"
+            raise CannotStart(
+                f"Meldbalie already runs here (process {holder} holds {home / 'up.lock'}): stop it first,"
+                " or work in another directory"
+            )
+        os.truncate(ours, 0)
+        os.pwrite(ours, f"{os.getpid()}\n".encode("ascii"), 0)
+        _wait_for_predecessors(childrens, home, say)
+        yield childrens
+
+
+@contextmanager
+def _opened(file: Path) -> Generator[int]:
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        _take(descriptor, file, say)
-        os.truncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _take(descriptor: int, file: Path, say: Say) -> None:
-    until, said = time.monotonic() + PREDECESSOR_SECONDS, False
+def _wait_for_predecessors(descriptor: int, home: Path, say: Say) -> None:
+    if _is_taken(descriptor):
+        return
+    say("an earlier Meldbalie was killed; waiting for what it had started to end")
+    until = time.monotonic() + PREDECESSOR_SECONDS
     while not _is_taken(descriptor):
-        holder = file.read_text(encoding="ascii").strip()
-        if holder and _lives(holder):
-            raise CannotStart(
-                f"Meldbalie already runs here (process {holder} holds {file}): stop it first,"
-                " or work in another directory"
-            )
         if time.monotonic() > until:
-            raise CannotStart(f"processes of a killed Meldbalie still hold {file}: end them first")
-        if holder and not said:
-            said = True
-            say(f"process {holder} was killed; waiting for what it had started to end")
+            raise CannotStart(
+                f"processes of a killed Meldbalie still hold {home / 'children.lock'}: end them"
+            )
         time.sleep(BEAT_SECONDS)
 
 
@@ -130,16 +137,6 @@ def _is_taken(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    return True
-
-
-def _lives(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
     return True
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 from meldbalie.__main__ import main
-from meldbalie.flows.installation import open_database, open_keyring
+from meldbalie.flows.installation import open_database
 from meldbalie.flows.operator import check, check_servers
 from meldbalie.flows.operator.check import CHECKS, Place, is_anything_wrong
 from meldbalie.flows.operator.finding import ok
 from meldbalie.flows.operator.mailserver import LocalMailServer
+from meldbalie.mailbox.keyring import Keyring
 from meldbalie.models.ledger import LedgerEntry
 from meldbalie.models.owners import Owner
 from meldbalie.models.vault import vault
@@ -68,8 +69,8 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def made() -> Iterator[tuple[Path, LocalMailServer]]:
-    """A complete installation, made by `init`, and a mail server; no test changes either."""
+def made() -> Iterator[tuple[Path, LocalMailServer, str]]:
+    """A complete installation, made by `init`, and a mail server; no test changes them."""
     home = Path(tempfile.mkdtemp(prefix="mbc"))
     home.chmod(0o755)
     server = LocalMailServer(home / "mailserver", addresses=[CVD], password="a password", security="none")
@@ -78,15 +79,17 @@ def made() -> Iterator[tuple[Path, LocalMailServer]]:
         patch.setenv(CONFIG_VARIABLE, "")
         settings.cache_clear()
         assert main(["init", "--directory", str(home / "i"), "--address", CVD]) == 0
-        yield home / "i", server
+        with Keyring(home / "i/var/gnupg") as keyring:
+            ibd = keyring.make_key("IBD", "ibd@voorbeeld.example")
+        yield home / "i", server, ibd
     settings.cache_clear()
     shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture
-def desk(made: tuple[Path, LocalMailServer], monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def desk(made: tuple[Path, LocalMailServer, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """A copy of the installation in which everything is in order."""
-    original, server = made
+    original, server, ibd = made
     directory = Path(tempfile.mkdtemp(prefix="mbd")) / "i"
     shutil.copytree(original, directory, ignore=shutil.ignore_patterns("S.*", "*.lock"))
     monkeypatch.chdir(directory)
@@ -95,8 +98,7 @@ def desk(made: tuple[Path, LocalMailServer], monkeypatch: pytest.MonkeyPatch) ->
         secret = directory / f"secrets/{name}.password"
         secret.touch(0o600)
         secret.write_text("a password\n")
-    with open_keyring(use(directory / "meldbalie.toml")) as keyring:
-        ibd = keyring.make_key("IBD", "ibd@voorbeeld.example")
+    use(directory / "meldbalie.toml")
     desk = Desk(directory, server, ibd)
     desk.configure(
         ("# port = 993", f"port = {server.imap_port}"),
@@ -168,7 +170,7 @@ def test_an_intake_key_that_is_elsewhere_is_found(desk: Desk):
 
 
 def test_an_intake_key_that_soon_expires_is_warned_of(desk: Desk):
-    with open_keyring(settings()) as keyring:
+    with Keyring(settings().pgp.home) as keyring:
         soon = keyring.make_key("CVD", CVD, expires=NOW + timedelta(days=20))
     desk.configure((f'fingerprint = "{settings().pgp.fingerprint}"', f'fingerprint = "{soon}"'))
 
@@ -242,7 +244,7 @@ def test_owners_keys_are_looked_up_in_the_database(desk: Desk):
 
 
 def test_an_expired_pinned_key_is_wrong(desk: Desk):
-    with open_keyring(settings()) as keyring:
+    with Keyring(settings().pgp.home) as keyring:
         expiring = keyring.make_key("IBD", "ibd@voorbeeld.example", expires=NOW + timedelta(days=2))
         facts = keyring.facts(expiring)
     assert facts

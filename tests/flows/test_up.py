@@ -271,16 +271,13 @@ def test_a_lock_file_that_nobody_holds_means_nothing(tmp_path: Path):
 
 
 def test_what_a_killed_supervisor_started_is_waited_for(said: Said, tmp_path: Path):
-    dead = subprocess.Popen(["true"])
-    dead.wait()
     with locked(tmp_path) as descriptor:
-        (tmp_path / "up.lock").write_text(str(dead.pid))
         left_behind = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[descriptor])
     assert left_behind.stdin
     said.upon = [("waiting", left_behind.stdin.close)]
 
     with locked(tmp_path, said):
-        assert said == [f"process {dead.pid} was killed; waiting for what it had started to end"]
+        assert said == ["an earlier Meldbalie was killed; waiting for what it had started to end"]
     left_behind.wait()
 
 
@@ -298,7 +295,7 @@ def test_a_child_holds_the_lock_and_what_it_starts_does_not(tmp_path: Path, said
         locked(tmp_path) as lock,
         Supervisor([Child("child", command, {}, is_ready=seen.exists)], say=said, lock=lock),
     ):
-        held = [entry.split("@")[1] for entry in seen.read_text().split() if "up.lock@" in entry]
+        held = [entry.split("@")[1] for entry in seen.read_text().split() if ".lock@" in entry]
 
     assert len(held) == 1
     assert held != ["self"]
@@ -407,6 +404,8 @@ def installed(prefect_api: PrefectServer) -> Iterator[Path]:
     file = directory / "meldbalie.toml"
     written = file.read_text().replace('# api_url = ""', f'api_url = "{prefect_api.api_url}"')
     file.write_text(written.replace("# port = 8600", f"port = {free_port()}"))
+    for name in ("imap", "smtp"):
+        (directory / f"secrets/{name}.password").write_text("a password")
     yield directory
     shutil.rmtree(directory, ignore_errors=True)
 
@@ -435,3 +434,20 @@ def test_up_runs_the_flows_and_the_web_app_and_tells_systemd(installed: Path):
     assert lines[3:] == ["SIGTERM: stopping", "web    stopped", "flows  stopped", "everything has stopped"]
     for log in (installed / "var/log").iterdir():
         assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_flows_that_cannot_start_are_shown_with_their_reason(installed: Path):
+    (installed / "secrets/imap.password").unlink()
+    environment = {name: value for name, value in os.environ.items() if name != CONFIG_VARIABLE}
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "meldbalie", "up"],
+        cwd=installed,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+
+    assert ended.returncode == 1
+    assert "flows stopped with exit status 2 before it was ready" in ended.stdout
+    assert "flows | meldbalie: the secret file secrets/imap.password cannot be read" in ended.stdout

@@ -4,10 +4,13 @@ import re
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from jinja2 import UndefinedError
-from meldbalie.mailbox import wording
+from meldbalie.mailbox import errors, wording
+from meldbalie.mailbox.compose import UnfitDraft
+from meldbalie.mailbox.problem import Problem
 from meldbalie.mailbox.wording import SUBJECTS, day_in_words, in_words, word
 from meldbalie.mailbox.wording_facts import (
     Answer,
@@ -26,6 +29,7 @@ from meldbalie.mailbox.wording_facts import (
     Receipt,
     ReceiptPlain,
     Rung,
+    Signature,
     StateChanged,
     StateChangedPlain,
     Undelivered,
@@ -575,7 +579,38 @@ def test_the_quarantine_notice_has_number_problem_and_what_to_do() -> None:
     assert "Nummer in het grootboek: 17" in dutch(known)
     assert "the encrypted message was damaged or altered Code: tampered" in english(known)
     assert "Er is niets verloren." in dutch(known)
-    assert "Probleem: onbekende code Code: new_code" in dutch(unknown)
+    assert "Probleem: het openen of verwerken mislukte steeds Code: new_code" in dutch(unknown)
+
+
+@pytest.mark.parametrize("problem", Problem)
+def test_every_problem_of_a_letter_has_words(problem: Problem) -> None:
+    assert "mislukte steeds" not in word(replace(QUARANTINED, problem=problem), DESK).body
+
+
+SENDING_ERRORS = [
+    errors.ServerUnreachable,
+    errors.ServerRefused,
+    errors.LoginRefused,
+    errors.ConnectionNotPrivate,
+    errors.MailRefused,
+    errors.RecipientRefused,
+    errors.KeyringUnusable,
+    errors.GpgTimedOut,
+    UnfitDraft,
+]
+
+
+@pytest.mark.parametrize("error", SENDING_ERRORS)
+def test_every_error_of_sending_has_words(error: type[Exception]) -> None:
+    body = word(replace(UNDELIVERED, reason=error.__name__), DESK).body
+
+    assert "Reden:            het versturen mislukte\n" not in body
+    assert f"Code:             {error.__name__}\n" in body
+
+
+@pytest.mark.parametrize("signature", get_args(Signature))
+def test_every_verdict_on_a_signature_has_words(signature: Signature) -> None:
+    assert "Handtekening:" in word(replace(HANDLER_REPORT, signature=signature), DESK).body
 
 
 def test_the_note_to_a_sender_says_how_to_try_again() -> None:

@@ -79,6 +79,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("tickets", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_tickets_owner_id"), ["owner_id"], unique=False)
+
     op.create_table(
         "clocks",
         sa.Column("id", sa.Integer(), nullable=False),

@@ -34,7 +34,7 @@ check: develop ## Check style, types and layout
 	@$(BIN)/python -m pytest --quiet tests/test_layout.py
 
 bench: develop system-test ## Measure, and compare with what is promised
-	@$(BIN)/python -m meldbalie.tests.bench
+	@$(BIN)/python -m meldbalie.tests.benchmarks.intake
 
 migration: develop ## Write the migration to the tables of today (M="what changed")
 	@test -n "$(M)" || { echo 'Say what changed: make migration M="owners have a phone number"'; exit 2; }

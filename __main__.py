@@ -22,6 +22,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ),
     ("tickets", ".flows.operator.tickets", "list the tickets"),
     ("show", ".flows.operator.show", "show one ticket, decrypted, on this terminal"),
+    ("outbox", ".flows.operator.outbox", "list the mails that have not left, or send one again"),
     ("owners", ".flows.operator.owners", "import the owner directory"),
     ("route", ".flows.operator.route", "say who answers for a target, and why"),
     ("inspect", ".mailbox.inspection", "say what a raw message is, as JSON"),

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from .acts import resume_clock, stop_clock
 from .clocks import ClockKind
+from .errors import Refused
 from .holding import hold
 from .outbox import Mail, MailKind, MailState, tell_handlers
 from .promise import Promise
@@ -91,6 +92,20 @@ def was_held(session: Session, mail: Mail, problem: str, promise: Promise, *, no
         return
     mail.claimed_until, mail.problem, mail.state = None, problem, MailState.HELD
     tell_handlers(session, mail, problem, promise, by="deliver", now=now)
+
+
+def try_again(session: Session, number: int, *, now: datetime) -> None:
+    """Let a mail leave that was parked or held, with all its tries before it; raises :class:`Refused`."""
+    mail = session.get(Mail, number)
+    if mail is None:
+        raise Refused(f"there is no mail {number}; `meldbalie outbox` lists those that have not left")
+    _hold(session, mail)
+    if mail.state not in (MailState.PARKED, MailState.HELD):
+        raise Refused(f"mail {number} is {mail.state.value}: only a parked or held one can be sent again")
+    mail.state, mail.next_try_at, mail.tries = MailState.WAITING, now, 0
+    mail.sent_at, mail.problem = None, None
+    if mail.ticket is not None:
+        mail.ticket.record("sent_again", by="operator", at=now, mail=mail.kind.value)
 
 
 def bounced(

@@ -70,3 +70,22 @@ CLOSE_LABELS: Mapping[CloseReason, tuple[str, str]] = {
     CloseReason.NO_RESPONSE: ("geen reactie van de melder", "no response from the reporter"),
     CloseReason.SPAM: ("geen melding", "not a report"),
 }
+
+#: What a reporter may expect next: Dutch, English.
+NEXT_STEPS: Mapping[TicketState, tuple[str, str]] = {
+    S.RECEIVED: ("Wij beoordelen uw melding.", "We assess your report."),
+    S.INVALID: (
+        "Wij hebben meer informatie van u nodig om verder te kunnen.",
+        "We need more information from you to go on.",
+    ),
+    S.VALID: ("Wij bepalen hoe het wordt opgelost.", "We decide how it will be fixed."),
+    S.ACCEPTED: ("Er wordt aan een oplossing gewerkt.", "A fix is being worked on."),
+    S.DEFERRED: (
+        "Het oplossen is uitgesteld; wij laten u weten wanneer het verdergaat.",
+        "The fix is on hold; we will tell you when it goes on.",
+    ),
+    S.CLOSED: (
+        "De melding is afgesloten. Een nieuw bericht opent een nieuwe melding.",
+        "The report is closed. A new message opens a new report.",
+    ),
+}

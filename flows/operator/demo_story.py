@@ -184,14 +184,12 @@ class Story:
         time.sleep(LOOK_AGAIN_SECONDS)
 
     def _say_where_to_look(self) -> None:
+        handler, root = self._people.handler, self._mail.drop.root
+        newest = max((root / handler.address).glob("Maildir/*/*"), key=lambda file: file.stat().st_mtime)
         self._say(f"Prefect UI, the handlers' desk: {worklist(self._place)}")
-        self._say(f"mails, as they were sent: {self._mail.drop.root}, a folder for each address")
-        handler = self._people.handler
-        self._say("a sealed mail, opened as the handler would:")
-        self._say(
-            f"  .venv/bin/meldbalie inspect --gnupghome {handler.home}"
-            f" {self._mail.drop.root}/{handler.address}/…"
-        )
+        self._say(f"mails, as they were sent: {root}, a folder for each address")
+        self._say("the newest of the handler's, opened with the handler's key:")
+        self._say(f"  .venv/bin/meldbalie inspect --gnupghome {handler.home} {newest}")
 
 
 def _tickets_of(session: Session, message_ids: list[str]) -> list[Ticket]:

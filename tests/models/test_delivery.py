@@ -39,7 +39,7 @@ from meldbalie.tests.models.reports import (
     together,
     told,
 )
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 NOW = ARRIVED + timedelta(minutes=1)
@@ -153,6 +153,13 @@ def test_workers_at_once_claim_different_mails(database: Database, reference: st
     deliver_all(database)
     with database.reading() as session:
         assert {mail.tries for mail in mails(session)} == {1}
+
+
+def test_a_claim_does_not_wait_for_another_that_is_not_committed_yet(postgres_database: Database) -> None:
+    reported(postgres_database)
+    with postgres_database.unit_of_work() as slow, postgres_database.unit_of_work() as quick:
+        quick.execute(text("SET LOCAL lock_timeout = '5s'"))
+        assert {claim_next(slow, NOW), claim_next(quick, NOW)} == {1, 2}
 
 
 def test_the_claim_of_a_killed_worker_runs_out(database: Database, reference: str) -> None:

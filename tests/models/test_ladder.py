@@ -1,5 +1,6 @@
 """The ladder: what is due fires once, whatever happens to those who sweep."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -8,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from meldbalie.models.acts import stop_clock
 from meldbalie.models.clocks import ClockKind, FiredRung
+from meldbalie.models.holding import hold
 from meldbalie.models.ladder import Fired, climb, due_clocks
 from meldbalie.models.outbox import MailKind
 from meldbalie.models.promise import Correspondent, Promise, RungPlan
@@ -33,7 +35,7 @@ from meldbalie.tests.models.reports import (
     together,
     told,
 )
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 from sqlalchemy.exc import IntegrityError
 
 RESPONSE, SHARE = ClockKind.RESPONSE, ClockKind.SHARE
@@ -56,6 +58,13 @@ def share(database: Database, reference: str) -> None:
     """Stop the share clock, so that only the response clock runs."""
     with database.unit_of_work() as session:
         stop_clock(session, ticket_called(session, reference), SHARE, at=ARRIVED + HOUR / 2, because="shared")
+
+
+def until_somebody_waits(database: Database) -> None:
+    """Come back when a transaction waits for a lock of another."""
+    with database.engine.connect() as connection:
+        while not connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            pass
 
 
 def rungs(database: Database) -> list[tuple[str, bool]]:
@@ -205,6 +214,22 @@ def test_a_sweeper_that_dies_before_its_commit_leaves_the_rung_to_the_next(
 
     assert who_was_told(database) == []
     assert sweep(database, HALF) == [Fired(reference, "50%", 1)]
+
+
+def test_a_sweeper_that_waited_while_the_clock_was_stopped_fires_nothing(
+    postgres_database: Database,
+) -> None:
+    reference = reported(postgres_database)
+    share(postgres_database, reference)
+    with ThreadPoolExecutor(1) as thread:
+        with postgres_database.unit_of_work() as session:
+            ticket = ticket_called(session, reference)
+            hold(session, ticket)
+            sweeping = thread.submit(sweep, postgres_database, HALF)
+            until_somebody_waits(postgres_database)
+            stop_clock(session, ticket, RESPONSE, at=HALF, because="answered")
+
+        assert sweeping.result() == []
 
 
 def test_the_database_itself_refuses_a_rung_twice(database: Database, reference: str) -> None:

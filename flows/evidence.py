@@ -1,0 +1,45 @@
+"""The files of a report as others may see them: without those that tell who sent it, unnamed."""
+
+from collections.abc import Sequence
+
+from ..mailbox import compose
+from ..mailbox.scrub import Identity, still_identifies
+from ..mailbox.wording_parts import Attachment as AttachmentFacts
+from ..models.ticket import Attachment, Message, Ticket
+
+#: Files that are about the sender, whatever is in them.
+PERSONAL = frozenset({"application/pgp-keys", "application/pgp-signature", "text/vcard", "text/x-vcard"})
+
+
+def identity_of(ticket: Ticket) -> Identity:
+    """What is known of who reported, for taking it out."""
+    who = ticket.reporter
+    return Identity(
+        names=(who.name,) if who.name else (),
+        addresses=(who.address,) if who.address else (),
+        fingerprints=(who.fingerprint,) if who.fingerprint else (),
+    )
+
+
+def evidence_in(message: Message, identity: Identity) -> list[Attachment]:
+    """The files of a report that do not tell who sent it."""
+    return [
+        file
+        for file in message.attachments
+        if file.type not in PERSONAL and not still_identifies(file.content, identity)
+    ]
+
+
+def listed(files: Sequence[Attachment]) -> tuple[AttachmentFacts, ...]:
+    return tuple(
+        AttachmentFacts(name=_neutral(number), media_type=file.type, size=file.size, sha256=file.sha256)
+        for number, file in enumerate(files, 1)
+    )
+
+
+def as_files(files: Sequence[Attachment]) -> tuple[compose.Attachment, ...]:
+    return tuple((_neutral(number), file.type, file.content) for number, file in enumerate(files, 1))
+
+
+def _neutral(number: int) -> str:
+    return f"attachment-{number}"

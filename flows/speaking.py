@@ -1,0 +1,290 @@
+"""What each kind of mail says: an outbox row in, the facts that are put into words out.
+
+What may leave unsealed is a class of facts of its own that holds nothing of a report, so that no
+path leads from "there is no usable key" to plaintext. A mail for which there is no such class (the
+copy for the IBD) does not leave at all without a key.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy.orm import Session
+
+from ..mailbox import compose
+from ..mailbox import wording_facts as say
+from ..mailbox.scrub import scrub, still_identifies
+from ..mailbox.wording_parts import Label, Match, OnRequest, Rule
+from ..models.clocks import ClockKind
+from ..models.desk import DeskRun
+from ..models.ledger import LedgerEntry
+from ..models.links import make_link
+from ..models.outbox import Mail, MailKind
+from ..models.owners import AssetKind
+from ..models.routing import route
+from ..models.states import CLOSE_LABELS, NEXT_STEPS, STATE_LABELS, TicketState
+from ..models.ticket import Direction, Message, Ticket
+from .desk import response_clock, run_address
+from .evidence import as_files, evidence_in, identity_of, listed
+from .installation import Installation
+
+WITHHELD = "[The text identifies the reporter and is withheld; the desk can tell you what it says.]"
+RULES: Mapping[AssetKind, Rule] = {
+    AssetKind.HOST: "host",
+    AssetKind.SUFFIX: "suffix",
+    AssetKind.CIDR: "network",
+}
+
+
+class Withheld(Exception):
+    """A mail that must not leave as it is; ``problem`` is a code for handlers."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A mail's facts when it can be sealed and when it cannot, and the files that travel with it."""
+
+    sealed: say.Facts
+    plain: say.Facts | None
+    files: tuple[compose.Attachment, ...] = ()
+
+
+def _receipt(place: Installation, session: Session, mail: Mail) -> Spoken:
+    ticket = _ticket(mail)
+    due_at = response_clock(ticket).due_at
+    token = (mail.facts or {}).get("link") or make_link(session, ticket, at=place.clock())
+    link = f"{place.config.organisation.public_url}/s/{token}"
+
+    def receipt(kind: type[say.Receipt]) -> say.Receipt:
+        return kind(ticket=ticket.reference, received_at=ticket.arrived_at, due_at=due_at, link=link)
+
+    return Spoken(receipt(say.Receipt), receipt(say.ReceiptPlain))
+
+
+def _owner_report(place: Installation, session: Session, mail: Mail) -> Spoken:
+    ticket = _ticket(mail)
+    due_at = response_clock(ticket).due_at
+    message = _message(mail)
+    evidence = evidence_in(message, identity_of(ticket))
+    return Spoken(
+        say.OwnerReport(
+            ticket=ticket.reference,
+            due_at=due_at,
+            matches=_matches(place, session, ticket),
+            report=scrub(message.text, identity_of(ticket)).text,
+            attachments=listed(evidence),
+        ),
+        say.OwnerNotice(ticket=ticket.reference, due_at=due_at),
+        as_files(evidence),
+    )
+
+
+def _handler_report(place: Installation, session: Session, mail: Mail) -> Spoken:
+    ticket, message = _ticket(mail), _message(mail)
+    due_at, run_url = response_clock(ticket).due_at, _run_address(place, session, ticket)
+    return Spoken(
+        say.HandlerReport(
+            ticket=ticket.reference,
+            received_at=ticket.arrived_at,
+            due_at=due_at,
+            channel="mail",
+            was_encrypted=ticket.was_encrypted,
+            signature=SIGNATURES.get(ticket.signature, "invalid"),
+            owner=ticket.owner.name if ticket.owner else "triage",
+            matches=_matches(place, session, ticket),
+            run_url=run_url,
+            report=message.text,
+            attachments=listed(message.attachments),
+        ),
+        say.HandlerNotice(ticket=ticket.reference, due_at=due_at, run_url=run_url),
+        as_files(message.attachments),
+    )
+
+
+def _ibd_copy(place: Installation, session: Session, mail: Mail) -> Spoken:
+    del place, session
+    ticket, message = _ticket(mail), _message(mail)
+    identity = identity_of(ticket)
+    scrubbed = scrub(message.text, identity)
+    was_released = "released" in (mail.facts or {})
+    if scrubbed.doubt and not was_released:
+        raise Withheld("held_for_doubt")
+    text = WITHHELD if still_identifies(scrubbed.text, identity) else scrubbed.text
+    targets = tuple(target.value for target in ticket.targets if not still_identifies(target.value, identity))
+    return Spoken(
+        say.IbdCopy(
+            ticket=ticket.reference,
+            received_at=ticket.arrived_at,
+            targets=targets,
+            severity=None,
+            report=text,
+            on_request=tuple(
+                OnRequest(media_type=file.type, size=file.size, sha256=file.sha256)
+                for file in evidence_in(message, identity)
+            ),
+            removed=dict(scrubbed.removed),
+            reporter=None,
+        ),
+        None,
+    )
+
+
+def _answer(place: Installation, session: Session, mail: Mail) -> Spoken:
+    del place, session
+    ticket = _ticket(mail)
+    facts = mail.facts or _last_answer(ticket)
+    return Spoken(
+        say.Answer(
+            ticket=ticket.reference,
+            answer=_message(mail).text,
+            expected_fix_on=date.fromisoformat(facts["fix_on"]) if facts["fix_on"] else None,
+            no_date_because=None if facts["fix_on"] else facts["no_date_because"],
+        ),
+        say.AnswerPlain(ticket=ticket.reference),
+    )
+
+
+def _last_answer(ticket: Ticket) -> dict[str, str]:
+    """What an answer said that was sent and came back: its facts stand in the history."""
+    answered = next(entry for entry in reversed(ticket.history) if entry.kind == "answered")
+    return {"fix_on": answered.facts["fix_on"], "no_date_because": answered.because}
+
+
+def _state_changed(place: Installation, session: Session, mail: Mail) -> Spoken:
+    del place, session
+    ticket, facts = _ticket(mail), mail.facts or {}
+    state = TicketState(facts["state"])
+    closed = ticket.close_reason if state is TicketState.CLOSED else None
+    label, next_step = Label(*STATE_LABELS[state]), Label(*NEXT_STEPS[state])
+    return Spoken(
+        say.StateChanged(
+            ticket=ticket.reference,
+            state=label,
+            next_step=next_step,
+            reason=facts.get("because") or None,
+            closed_because=Label(*CLOSE_LABELS[closed]) if closed else None,
+        ),
+        say.StateChangedPlain(ticket=ticket.reference, state=label, next_step=next_step),
+    )
+
+
+def _further_message(place: Installation, session: Session, mail: Mail) -> Spoken:
+    ticket, message = _ticket(mail), _message(mail)
+    is_handler = any(person.address == mail.recipient for person in place.promise.triage)
+    identity = identity_of(ticket)
+    text = message.text if is_handler else scrub(message.text, identity).text
+    files = message.attachments if is_handler else evidence_in(message, identity)
+    notice = say.MessageNotice(
+        ticket=ticket.reference,
+        sender="owner" if message.direction is Direction.FROM_OWNER else "reporter",
+        received_at=message.at,
+        run_url=_run_address(place, session, ticket) if is_handler else None,
+    )
+    sealed = say.Message(**vars(notice), message=text, attachments=listed(files))
+    return Spoken(sealed, notice, as_files(files))
+
+
+def _rung(place: Installation, session: Session, mail: Mail) -> Spoken:
+    ticket, facts = _ticket(mail), mail.facts or {}
+    clock = next(clock for clock in ticket.clocks if clock.kind == ClockKind(facts["clock"]))
+    told = say.Rung(
+        ticket=ticket.reference,
+        owner=ticket.owner.name if ticket.owner else "triage",
+        clock=clock.kind.value,
+        share=float(facts["share"]),
+        due_at=clock.due_at,
+        is_breached=clock.due_at <= mail.created_at,
+        run_url=_run_address(place, session, ticket),
+    )
+    return Spoken(told, told)
+
+
+def _quarantined(place: Installation, session: Session, mail: Mail) -> Spoken:
+    del place
+    entry = _entry(session, mail)
+    told = say.Quarantined(
+        entry=entry.id, problem=entry.problem or "unreadable", received_at=entry.arrived_at
+    )
+    return Spoken(told, told)
+
+
+def _cannot_open(place: Installation, session: Session, mail: Mail) -> Spoken:
+    del place
+    told = say.CannotOpen(received_at=_entry(session, mail).arrived_at)
+    return Spoken(told, told)
+
+
+def _undelivered(place: Installation, session: Session, mail: Mail) -> Spoken:
+    del place, session
+    facts = mail.facts or {}
+    told = say.Undelivered(
+        ticket=mail.ticket.reference if mail.ticket else None,
+        purpose=say.Kind(facts["mail"]),
+        recipient=facts["party"],
+        reason=facts["problem"],
+    )
+    return Spoken(told, told)
+
+
+SPEAKERS: Mapping[MailKind, Callable[[Installation, Session, Mail], Spoken]] = {
+    MailKind.RECEIPT: _receipt,
+    MailKind.OWNER_REPORT: _owner_report,
+    MailKind.HANDLER_REPORT: _handler_report,
+    MailKind.IBD_COPY: _ibd_copy,
+    MailKind.ANSWER: _answer,
+    MailKind.STATE_CHANGED: _state_changed,
+    MailKind.MESSAGE: _further_message,
+    MailKind.RUNG: _rung,
+    MailKind.QUARANTINED: _quarantined,
+    MailKind.CANNOT_OPEN: _cannot_open,
+    MailKind.UNDELIVERED: _undelivered,
+}
+
+SIGNATURES: Mapping[str, say.Signature] = {
+    "good": "verified",
+    "none": "unsigned",
+    "unknown_key": "unknown_key",
+    "mismatch": "other_sender",
+    "expired_key": "expired_key",
+    "revoked_key": "revoked_key",
+}
+
+
+def _run_address(place: Installation, session: Session, ticket: Ticket) -> str:
+    row = session.get(DeskRun, ticket.id)
+    return run_address(place, row.run_id if row else None)
+
+
+def _matches(place: Installation, session: Session, ticket: Ticket) -> tuple[Match, ...]:
+    routed = route(
+        session,
+        [target.value for target in ticket.targets],
+        on=place.promise.local_day(ticket.arrived_at),
+    )
+    if routed.asset is None or routed.target is None or routed.owner is not ticket.owner:
+        return ()
+    rule = RULES[routed.asset.kind]
+    return (Match(target=routed.target, asset=routed.asset.value, rule=rule),)
+
+
+def _ticket(mail: Mail) -> Ticket:
+    if mail.ticket is None:
+        raise LookupError(f"mail {mail.id} ({mail.kind}) belongs to no ticket")
+    return mail.ticket
+
+
+def _message(mail: Mail) -> Message:
+    if mail.message is None:
+        raise LookupError(f"mail {mail.id} ({mail.kind}) is about no message")
+    return mail.message
+
+
+def _entry(session: Session, mail: Mail) -> LedgerEntry:
+    entry = session.get(LedgerEntry, mail.ledger_id)
+    if entry is None:
+        raise LookupError(f"mail {mail.id} ({mail.kind}) is about no ledger entry")
+    return entry

@@ -24,6 +24,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("show", ".flows.operator.show", "show one ticket, decrypted, on this terminal"),
     ("outbox", ".flows.operator.outbox", "list the mails that have not left, or send one again"),
     ("owners", ".flows.operator.owners", "import the owner directory"),
+    ("keys", ".flows.operator.keys", "list the keys that mail is sealed to, or take one in"),
     ("route", ".flows.operator.route", "say who answers for a target, and why"),
     ("inspect", ".mailbox.inspection", "say what a raw message is, as JSON"),
     ("due", ".models.due", "compute when a duration has run"),

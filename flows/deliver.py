@@ -2,26 +2,39 @@
 
 The only place that sends mail. A mail is claimed in one transaction, leaves, and is recorded in
 the next; what cannot be sent is tried again with growing pauses and then parked where a handler
-sees it. Only the row's number passes through Prefect.
+sees it. Where our own installation is at fault (a wrong password, no TLS, no gpg) the mail waits, and
+the run fails, for Prefect to show. Only the row's number passes through Prefect.
 """
 
 from prefect import flow, task
 
 from ..mailbox import smtp
 from ..mailbox.compose import UnfitDraft, plain, sealed
-from ..mailbox.errors import CannotSeal, MailboxError, ServerUnreachable
-from ..models.delivery import anything_due, claim_next, was_delivered, was_held, was_not_delivered
+from ..mailbox.errors import CannotSeal, MailboxError, MailRefused, SealRefusal, ServerUnreachable
+from ..models.delivery import (
+    anything_due,
+    claim_next,
+    was_delivered,
+    was_held,
+    was_hindered,
+    was_not_delivered,
+)
 from ..models.outbox import Mail, MailKind
 from ..settings import retry_waits
 from . import desk
 from .discretion import discreet
 from .installation import Installation, installation
-from .mails import Letter, Withheld, letter
+from .mails import Letter, letter
 from .shifts import Shift
+from .speakers import Withheld
 
 PAUSE_SECONDS = 1.0
 WRITTEN_BY_OTHERS = frozenset(
     {MailKind.OWNER_REPORT, MailKind.HANDLER_REPORT, MailKind.IBD_COPY, MailKind.MESSAGE}
+)
+#: What is wrong with a recipient's key; when sealing fails otherwise, we are at fault.
+NO_USABLE_KEY = frozenset(
+    {SealRefusal.UNKNOWN_KEY, SealRefusal.EXPIRED, SealRefusal.REVOKED, SealRefusal.NO_ENCRYPTION_KEY}
 )
 
 
@@ -54,15 +67,24 @@ def _claim(place: Installation) -> int | None:
 
 
 def send(place: Installation, number: int) -> bool:
-    """Seal and send one claimed mail and record what came of it."""
+    """Seal and send one claimed mail and record what came of it.
+
+    Raises what another mail may meet as well, or what nobody foresaw.
+    """
     try:
         was_sealed = _seal_and_send(place, number)
     except ServerUnreachable as error:
         return _failed(place, number, type(error).__name__, for_good=False)
-    except (MailboxError, UnfitDraft) as error:
+    except (MailRefused, UnfitDraft) as error:
         return _failed(place, number, type(error).__name__, for_good=True)
     except Withheld as withheld:
         return _held(place, number, withheld.problem)
+    except MailboxError as error:
+        _hindered(place, number, type(error).__name__)
+        raise
+    except Exception as error:
+        _failed(place, number, type(error).__name__, for_good=False)
+        raise
     with place.database.unit_of_work() as session:
         mail = session.get_one(Mail, number)
         was_delivered(session, mail, sealed=was_sealed, now=place.clock())
@@ -101,7 +123,9 @@ def _sealed(place: Installation, written: Letter) -> bytes | None:
             to=written.fingerprint,
             signed_by=signed_by,
         )
-    except CannotSeal:
+    except CannotSeal as error:
+        if error.reason not in NO_USABLE_KEY:
+            raise
         return None
 
 
@@ -123,3 +147,8 @@ def _held(place: Installation, number: int, problem: str) -> bool:
     with place.database.unit_of_work() as session:
         was_held(session, session.get_one(Mail, number), problem, place.promise, now=place.clock())
     return False
+
+
+def _hindered(place: Installation, number: int, problem: str) -> None:
+    with place.database.unit_of_work() as session:
+        was_hindered(session, session.get_one(Mail, number), problem, now=place.clock())

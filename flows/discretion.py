@@ -18,6 +18,8 @@ def discreet(work: str) -> Generator[None]:
     """Let an exception through as :class:`WorkFailed`, without its text and without its chain."""
     try:
         yield
+    except WorkFailed:  # told without words already, of the work inside this one
+        raise
     except Exception as error:
         raise WorkFailed(f"{work}: {type(error).__name__} at {_place_of(error)}") from None
 

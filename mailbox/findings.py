@@ -19,6 +19,8 @@ class Place:
     is_sealed: bool = False
     is_foreign: bool = False
     """Inside of a letter that is merely attached."""
+    is_returned: bool = False
+    """Inside of a report on a letter, such as a bounce, which brings back what others wrote to others."""
     is_muted: bool = False
     """Another form of the same text is the one shown."""
     signature: int | None = None

@@ -98,7 +98,7 @@ def _open(letter: Letter, keyring: Keyring, limits: Limits, loop_marker: str | N
     text, is_whole = _text(findings.pieces, limits.text)
     problems = [letter.problem, *findings.problems, None if is_whole else Problem.TOO_LARGE]
     findings.offers.add(autocrypt_key(letter))
-    bounced = () if findings.sealed else bounced_addresses(letter)
+    bounced = bounced_addresses(letter)
     because = why_automatic(letter, loop_marker=loop_marker)
     if because is None and bounced and looks_like_bounce(letter):
         because = "bounce"

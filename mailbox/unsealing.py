@@ -44,7 +44,8 @@ class Walk:
 
     def visit(self, part: Part, place: Place) -> None:
         """Collect what is in a part, and in all parts inside."""
-        inside = replace(place, depth=place.depth + 1)
+        is_returned = place.is_returned or part.content_type == "multipart/report"
+        inside = replace(place, depth=place.depth + 1, is_returned=is_returned)
         if part.children and (cipher := ciphertext(part)) is not None:
             self._visit_sealed(part, cipher, inside)
         elif part.content_type == "multipart/encrypted":
@@ -282,7 +283,8 @@ class Walk:
             self.enter(content, replace(place, layers=place.layers + 1))
             return
         self._take_file(content, part.file_name, part.content_type, place)
-        if b"-----BEGIN PGP MESSAGE-----" in content or b"application/pgp-encrypted" in content:
+        seems_sealed = b"-----BEGIN PGP MESSAGE-----" in content or b"application/pgp-encrypted" in content
+        if seems_sealed and not place.is_returned:
             deeper = replace(place, layers=place.layers + 1, is_foreign=True)
             self.enter(content, deeper)
 

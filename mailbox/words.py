@@ -8,10 +8,6 @@ from encodings import normalize_encoding
 from encodings.aliases import aliases
 from functools import lru_cache
 
-# Python codecs that are no charset of mail: they interpret (`C:\new`), recurse or take quadratic time.
-_NO_CHARSETS = frozenset(
-    {"unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined", "mbcs", "oem"}
-)
 _ALIASES = {
     "iso-8859-8-i": "iso-8859-8",
     "iso-8859-8-e": "iso-8859-8",
@@ -28,7 +24,8 @@ _ALIASES = {
     "us-ascii": "ascii",
     "ansi_x3.4-1968": "ascii",
 }
-# Everything that may be looked up: a stranger's name for a charset must not make Python import a module.
+# Everything that may be looked up: a stranger's name for a charset must not make Python import a module, nor
+# be a codec that interprets (`unicode_escape` makes two lines of C:\\new) or is quadratic (`punycode`).
 _NAMED = frozenset(aliases) | frozenset(aliases.values())
 _UNNAMED = frozenset(
     [
@@ -59,9 +56,12 @@ def charset(name: str) -> str | None:
     wanted = normalize_encoding(_ALIASES.get(wanted, wanted)).lower()
     if wanted not in _NAMED and wanted not in _UNNAMED:
         return None
-    codec = codecs.lookup(wanted)
+    try:
+        codec = codecs.lookup(wanted)
+    except LookupError:  # it is known, but of another operating system
+        return None
     is_for_text: bool = getattr(codec, "_is_text_encoding", True)
-    return codec.name if is_for_text and codec.name.replace("-", "_") not in _NO_CHARSETS else None
+    return codec.name if is_for_text else None
 
 
 def decoded(octets: bytes, declared: str | None) -> str:

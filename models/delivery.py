@@ -22,6 +22,7 @@ from .states import TicketState
 from .ticket import Ticket
 
 CLAIM = timedelta(minutes=5)
+MENDING = timedelta(minutes=5)  # until a mail meets our own installation again
 
 
 def anything_due(session: Session, now: datetime) -> bool:
@@ -83,6 +84,15 @@ def was_not_delivered(
         return
     mail.state = MailState.PARKED
     tell_handlers(session, mail, problem, promise, by="deliver", now=now)
+
+
+def was_hindered(session: Session, mail: Mail, problem: str, *, now: datetime) -> None:
+    """Record that our own installation was at fault: the mail waits, and this try does not count."""
+    _hold(session, mail)
+    if mail.state is not MailState.SENDING:
+        return
+    mail.state, mail.next_try_at, mail.tries = MailState.WAITING, now + MENDING, mail.tries - 1
+    mail.claimed_until, mail.problem = None, problem
 
 
 def was_held(session: Session, mail: Mail, problem: str, promise: Promise, *, now: datetime) -> None:

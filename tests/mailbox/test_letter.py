@@ -3,6 +3,7 @@
 import hashlib
 import time
 from datetime import UTC, datetime, timedelta, timezone
+from encodings.aliases import aliases
 from pathlib import Path
 
 import pytest
@@ -324,6 +325,13 @@ def test_a_transfer_encoding_that_nobody_knows_is_left_alone() -> None:
 )
 def test_a_charset_that_lies_costs_no_text(octets: bytes, declared: str | None, text: str) -> None:
     assert decoded(octets, declared) == text
+
+
+def test_every_name_that_python_knows_is_a_charset_or_none() -> None:
+    interpreting = {"unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined", "mbcs"}
+    for name in {*aliases, *aliases.values(), *interpreting}:
+        assert charset(name) not in interpreting
+        assert isinstance(decoded(b"C:\\new \xe9", name), str)
 
 
 def test_a_strangers_charset_imports_nothing() -> None:

@@ -11,9 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from meldbalie.mailbox import opening
 from meldbalie.mailbox.errors import GpgTimedOut
+from meldbalie.mailbox.gpg_status import SignatureFacts, SignatureState
 from meldbalie.mailbox.keyring import Keyring
+from meldbalie.mailbox.letter import Letter
 from meldbalie.mailbox.limits import Limits
 from meldbalie.mailbox.opening import Opened, Problem, Verdict, open_letter
+from meldbalie.mailbox.signing import Found, judge
 from meldbalie.tests.cast import Cast, Member, gpg, while_it_lasted
 from meldbalie.tests.packets import altered, literal, with_aead
 from meldbalie.tests.pgpmail import (
@@ -466,6 +469,48 @@ def test_no_trick_with_a_user_id_makes_a_good_signature(cast: Cast, user_id: str
         made = theirs.sign_detached(TEXT_PART, by=key.fingerprint).armour
         raw = headers(cast.reporter) + signed(cast, TEXT_PART, cast.reporter, signature=made)
         assert open_letter(raw, ours).signature.verdict is Verdict.MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("signatures", "covers", "verdict"),
+    [
+        ([SignatureState.VALID], True, Verdict.GOOD),
+        ([SignatureState.VALID], False, Verdict.MISMATCH),
+        ([SignatureState.VALID, SignatureState.VALID], True, Verdict.MISMATCH),
+        ([SignatureState.VALID, SignatureState.BAD], True, Verdict.BAD),
+        ([SignatureState.VALID, SignatureState.UNKNOWN_KEY], True, Verdict.UNKNOWN_KEY),
+        ([SignatureState.EXPIRED_KEY, SignatureState.REVOKED_KEY], True, Verdict.REVOKED_KEY),
+        ([SignatureState.EXPIRED_SIGNATURE], True, Verdict.EXPIRED_KEY),
+        ([], True, Verdict.NONE),
+    ],
+)
+def test_several_signatures_are_as_good_as_the_worst(
+    cast: Cast, signatures: list[SignatureState], covers: bool, verdict: Verdict
+) -> None:
+    letter = Letter.read(headers(cast.reporter))
+    found = [Found(SignatureFacts(state, cast.reporter.fingerprint)) for state in signatures]
+    assert judge(letter, found, covers, cast.desk.facts).verdict is verdict
+
+
+def test_a_signature_of_an_attached_letter_is_never_the_senders(cast: Cast) -> None:
+    found = Found(SignatureFacts(SignatureState.VALID, cast.reporter.fingerprint), is_foreign=True)
+    letter = Letter.read(headers(cast.reporter))
+    assert judge(letter, [found], True, cast.desk.facts).verdict is Verdict.MISMATCH
+
+
+def test_a_bounce_of_our_own_sealed_mail_is_a_bounce(cast: Cast, opened: Open) -> None:
+    status = b"Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example\r\n\r\n"
+    status += b"Final-Recipient: rfc822; weg@melder.example\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+    returned = (
+        b"Content-Type: message/rfc822\r\n\r\n"
+        + headers(cast.intake)
+        + encrypted(cast, TEXT_PART, to=cast.reporter)
+    )
+    letter = opened(
+        headers(b"MAILER-DAEMON@mx.example") + multipart(b"report", plain(b"Mislukt"), status, returned)
+    )
+    assert (letter.bounced, letter.automatic) == (("weg@melder.example",), True)
+    assert (outcome(letter), letter.text) == ((False, False, None, Verdict.NONE), "Mislukt")
 
 
 def test_the_case_of_an_address_does_not_matter(cast: Cast, opened: Open) -> None:

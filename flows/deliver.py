@@ -26,7 +26,7 @@ from .discretion import discreet
 from .installation import Installation, installation
 from .mails import Letter, letter
 from .shifts import Shift
-from .speakers import Withheld
+from .speaking import Withheld
 
 PAUSE_SECONDS = 1.0
 WRITTEN_BY_OTHERS = frozenset(

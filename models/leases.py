@@ -19,16 +19,12 @@ class Lease(Base):
     expires_at: Mapped[datetime]
 
 
-def take_lease(
-    session: Session, name: str, *, holder: str, now: datetime, lasting: timedelta
-) -> bool:
+def take_lease(session: Session, name: str, *, holder: str, now: datetime, lasting: timedelta) -> bool:
     """Take or renew a lease; ``False`` while somebody else holds it."""
     session.execute(_make_if_missing(session, name, now))
     free = or_(Lease.holder == holder, Lease.expires_at <= now)
     taken = session.connection().execute(
-        update(Lease)
-        .where(Lease.name == name, free)
-        .values(holder=holder, expires_at=now + lasting)
+        update(Lease).where(Lease.name == name, free).values(holder=holder, expires_at=now + lasting)
     )
     return taken.rowcount == 1
 

@@ -70,7 +70,7 @@ def conditions() -> dict[str, Condition]:
 
 def _conditions(session: Session, now: datetime, sweep: timedelta) -> dict[str, Condition]:
     found = select(Lease.name, Lease.expires_at).where(Lease.name.in_(LEASES))
-    leases = dict(session.execute(found).all())
+    leases = dict(session.execute(found).tuples().all())
     next_rung_at = session.scalar(select(func.min(Clock.next_rung_at)))
     parts = {name: _lease(leases.get(name), now) for name in LEASES}
     return parts | {"clocks": _behind(next_rung_at + 2 * sweep, now) if next_rung_at else Condition.OK}

@@ -71,8 +71,9 @@ def _reporter(ticket: Ticket) -> list[str]:
 
 
 def _said(place: Installation, message: Message) -> list[str]:
+    direction = message.direction.value.replace("_", " ")
     return [
-        f"{local(place, message.at)}  {message.direction.value.replace('_', ' ')}: {printable(message.subject)}",
+        f"{local(place, message.at)}  {direction}: {printable(message.subject)}",
         *(f"  | {printable(line)}" for line in message.text.splitlines()),
         *(
             f"  [{printable(file.name)}: {file.type}, {file.size} bytes, sha256 {file.sha256}]"

@@ -98,9 +98,7 @@ def test_a_handler_answers_in_the_form_and_the_clock_stops_when_it_is_delivered(
     again = run_that_waits(world, reference, for_form=2)
     assert answer_mails(world) == []
     assert (
-        answer(
-            again, action="answer the reporter", who="Balie", text=ANSWER, expected_fix_date="2126-12-01"
-        )
+        answer(again, action="answer the reporter", who="Balie", text=ANSWER, expected_fix_date="2126-12-01")
         == "ACCEPT"
     )
     world.mail.wait_for_mail(world.people.reporter.address, 2, 60)
@@ -197,7 +195,8 @@ def test_a_worker_runs_what_prefect_yaml_deploys(world: World, prefect_api: Pref
         "PREFECT_HOME": str(prefect_api.home),
     }
     prefect = str(Path(sys.executable).with_name("prefect"))
-    for words in (("work-pool", "create", "meldbalie", "--type", "process", "--overwrite"), ("deploy", "--all")):
+    pool = ("work-pool", "create", "meldbalie", "--type", "process", "--overwrite")
+    for words in (pool, ("deploy", "--all")):
         done = subprocess.run(
             [prefect, "--no-prompt", *words], cwd=ROOT, env=environment, check=False, capture_output=True
         )

@@ -76,9 +76,7 @@ class World:
         """A report as the reporter's mail program makes it."""
         reporter = self.people.reporter
         with Keyring(reporter.home) as keyring:
-            public = (
-                "key.asc", "application/pgp-keys", keyring.export_public(reporter.fingerprint)
-            )
+            public = ("key.asc", "application/pgp-keys", keyring.export_public(reporter.fingerprint))
             draft = Draft(
                 sender_name=reporter.name,
                 sender=reporter.address,

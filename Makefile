@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := PYTHON="$(PYTHON)" sh flows/operator/system-packages.sh
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
-COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links
 
 .NOTPARALLEL:
@@ -80,10 +80,12 @@ $(BIN)/python:
 	@mkdir -p $(VENV) && touch $(VENV)/.unfinished
 	@$(PYTHON) -m venv $(VENV)
 
+# Everything is pinned, so pip need not resolve (its resolver stumbles over extras among hashes).
 $(VENV)/.runtime: requirements.txt pyproject.toml | $(BIN)/python
 	@echo "installing $$(grep -c == requirements.txt) packages into $(VENV); the first time takes some minutes"
 	@touch $(VENV)/.unfinished
-	@$(PIP) --require-hashes --requirement requirements.txt
+	@$(PIP) --no-deps --require-hashes --requirement requirements.txt
+	@$(BIN)/python -m pip check >/dev/null || $(BIN)/python -m pip check
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@pwd >$@
 	@rm $(VENV)/.unfinished
@@ -91,5 +93,6 @@ $(VENV)/.runtime: requirements.txt pyproject.toml | $(BIN)/python
 
 $(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
 	@echo "installing the tools for tests and checks"
-	@$(PIP) --require-hashes --requirement requirements-dev.txt
+	@$(PIP) --no-deps --require-hashes --requirement requirements-dev.txt
+	@$(BIN)/python -m pip check >/dev/null || $(BIN)/python -m pip check
 	@touch $@

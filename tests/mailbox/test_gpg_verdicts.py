@@ -49,6 +49,11 @@ def test_a_word_of_failure_means_altered(word: str) -> None:
     assert decryption_problem(run(*SOUND, word)) is Problem.TAMPERED
 
 
+def test_a_letter_that_ends_behind_its_session_key_was_cut_short() -> None:
+    assert decryption_problem(run("ENC_TO 1 18 0", f"DECRYPTION_KEY {A} {A} u", code=2)) is Problem.TAMPERED
+    assert decryption_problem(run("ENC_TO 1 18 0", "NO_SECKEY 1", code=2)) is Problem.NO_SECRET_KEY
+
+
 def test_a_key_that_was_tried_in_vain_does_not_matter() -> None:
     assert decryption_problem(run("ERROR pkdecrypt_failed 67108875", *SOUND)) is None
 

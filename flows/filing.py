@@ -1,7 +1,5 @@
 """Filing one message: open it, judge it, and write all that follows in one transaction."""
 
-import hashlib
-
 from sqlalchemy.orm import Session
 
 from ..mailbox.key_intake import Adopted
@@ -19,6 +17,7 @@ from ..models.ledger import LedgerEntry, Verdict
 from ..models.outbox import MailKind, Thread, write_mail
 from ..models.promise import Correspondent
 from ..models.ticket import Ticket
+from ..models.vault import vault
 from .installation import Installation
 from .judging import Judged, judge
 from .tokens import tokens_in
@@ -26,8 +25,9 @@ from .tokens import tokens_in
 
 def file_entry(place: Installation, number: int) -> tuple[Verdict, str | None]:
     """Decide what becomes of a ledger entry, and do it; gives the verdict and the ticket's number."""
-    with place.database.reading() as session:
-        raw = session.get_one(LedgerEntry, number).raw
+    raw = _begin_try(place, number)
+    if raw is None:
+        return Verdict.QUARANTINED, None
     opened = open_letter(raw, place.keyring, limits=place.limits, loop_marker=place.loop_marker)
     tokens = tokens_in(opened, place.config.organisation.address)
     with place.database.reading() as session:
@@ -45,6 +45,21 @@ def file_entry(place: Installation, number: int) -> tuple[Verdict, str | None]:
         return judged.verdict, _file(place, session, entry, opened, judged, thread, key)
 
 
+def _begin_try(place: Installation, number: int) -> bytes | None:
+    """The message, its try counted before it begins; ``None`` when the tries are used up.
+
+    A message that kills the process never gets to count its failure, and would be tried for ever.
+    """
+    with place.database.unit_of_work() as session:
+        entry = session.get_one(LedgerEntry, number, with_for_update=True)
+        if entry.verdict is None and entry.tries >= place.config.intake.tries:
+            entry.problem = entry.problem or "unreadable"
+            _quarantine(place, session, entry)
+            return None
+        entry.tries += 1
+        return entry.raw
+
+
 def adopt_key(place: Installation, opened: Opened) -> str | None:
     """The fingerprint to which answers are sealed: of a key that came along, or that signed."""
     sender = opened.letter.sender
@@ -58,10 +73,9 @@ def adopt_key(place: Installation, opened: Opened) -> str | None:
 
 
 def note_failure(place: Installation, number: int, error: Exception) -> None:
-    """Count a failure of one message; after the last try it is quarantined and handlers are told."""
+    """Note why a message failed; after the last try it is quarantined and handlers are told."""
     with place.database.unit_of_work() as session:
         entry = session.get_one(LedgerEntry, number, with_for_update=True)
-        entry.tries += 1
         entry.problem = type(error).__name__.lower()
         if entry.tries >= place.config.intake.tries and entry.verdict is None:
             _quarantine(place, session, entry)
@@ -93,6 +107,8 @@ def _file(
             return None
         case _:
             ticket = None
+    if ticket is not None and opened.problem is not None:
+        ticket.record("opened_in_part", by="intake", at=now, problem=opened.problem.value)
     decide(entry, judged.verdict, now=now, ticket=ticket)
     return ticket.reference if ticket else None
 
@@ -144,13 +160,12 @@ def _tell_sender(
     sender, now = opened.letter.sender, place.clock()
     if sender is None or not judged.may_be_answered:
         return
-    hashed = hashlib.sha256(sender.lower().encode("utf-8", "surrogatepass")).hexdigest()
     told = write_mail(
         session,
         MailKind.CANNOT_OPEN,
         Correspondent("", sender),
         party="reporter",
-        cause=f"{hashed}/{place.promise.local_day(now)}",
+        cause=f"{vault.keyed_digest(sender.lower())}/{place.promise.local_day(now)}",
         now=now,
         ticket=None,
     )

@@ -18,28 +18,41 @@ def sweep() -> int:
     """Fire what is due; gives how many rungs fired. Fails, for Prefect to show, when nobody is told."""
     with discreet("sweep"):
         place = installation()
-        fired = fire_what_is_due(place)
+        fired, failed = fire_what_is_due(place)
         for rung in fired:
             get_run_logger().info("%s: %s, %d told", rung.reference, rung.rung, rung.told)
             desk.show_if_possible(place, rung.reference)
     unheard = [rung.reference for rung in fired if rung.told == 0]
     if unheard:
         raise WorkFailed(f"nobody could be told of {', '.join(unheard)}: configure triage")
+    if failed:
+        raise WorkFailed("; ".join(failed))
     return len(fired)
 
 
-def fire_what_is_due(place: Installation) -> list[Fired]:
-    """Fire the rungs that are due now, the oldest first."""
+def fire_what_is_due(place: Installation) -> tuple[list[Fired], list[str]]:
+    """Fire the rungs that are due now, the oldest first; gives what fired, and what failed and where.
+
+    One clock that fails never stops the others.
+    """
     now = place.clock()
     with place.database.reading() as session:
         due = due_clocks(session, now)
-    fired = [_climb(place, clock_id) for clock_id in due]
-    return [rung for rung in fired if rung is not None]
+    fired: list[Fired] = []
+    failed: list[str] = []
+    for clock_id in due:
+        try:
+            with discreet(f"clock {clock_id}"):
+                fired += _climb(place, clock_id)
+        except WorkFailed as failure:
+            failed.append(str(failure))
+    return fired, failed
 
 
-def _climb(place: Installation, clock_id: int) -> Fired | None:
+def _climb(place: Installation, clock_id: int) -> list[Fired]:
     try:
         with place.database.unit_of_work() as session:
-            return climb(session, clock_id, place.promise, now=place.clock())
+            rung = climb(session, clock_id, place.promise, now=place.clock())
     except IntegrityError:  # another sweeper was first
-        return None
+        return []
+    return [rung] if rung else []

@@ -238,9 +238,9 @@ class Keyring:
         It is protected by the passphrase given, else by the keyring's own, else by none. `expires` is
         aware.
         """
-        recipe = key_recipe(name, address, passphrase or self._passphrase, expires)
-        run = self._run("--generate-key", feed=recipe, with_passphrase=False)
-        created = run.lines("KEY_CREATED")
+        secret = passphrase or self._passphrase
+        recipe = key_recipe(name, address, secret, expires)
+        created = self._gpg.call(("--generate-key",), recipe, secret).lines("KEY_CREATED")
         if len(created) != 1:
             raise KeyRejected(f"Gpg made no key for {address}.")
         return created[0].arg(1)
@@ -280,8 +280,8 @@ class Keyring:
             gpg.call(("--trust-model=pgp", "--import-ownertrust"), b"", None)
         return gpg
 
-    def _run(self, *args: str, feed: bytes = b"", with_passphrase: bool = True) -> GpgRun:
-        return self._gpg.call(args, feed, self._passphrase if with_passphrase else None)
+    def _run(self, *args: str, feed: bytes = b"") -> GpgRun:
+        return self._gpg.call(args, feed, self._passphrase)
 
     def _list(self, *args: str) -> tuple[KeyFacts, ...]:
         run = self._run(*args)

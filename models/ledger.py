@@ -147,8 +147,12 @@ def uids_entered(session: Session, place: Place, uids: Sequence[int]) -> set[int
 
 
 def undecided(session: Session) -> list[int]:
-    """The numbers of the entries that nothing has become of yet, the oldest first."""
-    waiting = select(LedgerEntry.id).where(LedgerEntry.verdict.is_(None)).order_by(LedgerEntry.id)
+    """The numbers of the entries that nothing has become of yet: least tried first, then oldest."""
+    waiting = (
+        select(LedgerEntry.id)
+        .where(LedgerEntry.verdict.is_(None))
+        .order_by(LedgerEntry.tries, LedgerEntry.id)
+    )
     return list(session.scalars(waiting))
 
 

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, UniqueConstraint, event, inspect, select
 from sqlalchemy.engine import Connection
-from sqlalchemy.orm import Mapped, Mapper, ORMExecuteState, Session, mapped_column, relationship
+from sqlalchemy.orm import (
+    Mapped,
+    Mapper,
+    ORMExecuteState,
+    Session,
+    mapped_column,
+    object_session,
+    relationship,
+)
 
 from .base import Base
 from .errors import IllegalMove, UnknownTicket
@@ -96,8 +104,9 @@ class Ticket(Base):
 
     def record(self, kind: str, *, by: str, at: datetime, because: str = "", **facts: Any) -> "Event":
         """Add an event to the history; facts are references, dates and codes, never report text."""
-        before = self.history[-1] if self.history else None
+        before = self._last_event()
         entry = Event(
+            ticket=self,
             seq=before.seq + 1 if before else 1,
             at=at,
             kind=kind,
@@ -107,8 +116,18 @@ class Ticket(Base):
             previous=before.digest if before else "",
         )
         entry.digest = entry.chained_digest(self.reference)
-        self.history.append(entry)
+        session = object_session(self)
+        if session is not None:
+            session.add(entry)
         return entry
+
+    def _last_event(self) -> "Event | None":
+        """The end of the chain, without reading the rest of a long history."""
+        session = object_session(self)
+        if session is None or self.id is None:  # pyright: ignore[reportUnnecessaryComparison] - not flushed yet
+            return self.history[-1] if self.history else None
+        newest = select(Event).where(Event.ticket_id == self.id).order_by(Event.seq.desc()).limit(1)
+        return session.scalars(newest).first()
 
     def _what_is_possible(self, wanted: TicketState) -> str:
         possible = sorted(STATE_LABELS[state][1] for state in NEXT_STATES[self.state])

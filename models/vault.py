@@ -5,6 +5,7 @@ AES-128-CBC and HMAC-SHA256) before they reach the database, so that neither its
 of it tells anything. Keys rotate: the first one encrypts, all of them open.
 """
 
+import hmac
 import json
 from collections.abc import Iterable
 from typing import Any, cast
@@ -22,11 +23,14 @@ class Vault:
 
     def __init__(self) -> None:
         self._keys: MultiFernet | None = None
+        self._digest_key = b""
 
     def unlock(self, keys: Iterable[str]) -> None:
         """Take the application keys, the newest first; raises :class:`VaultLocked` on a bad one."""
         try:
-            self._keys = MultiFernet([Fernet(key) for key in keys])
+            given = list(keys)
+            self._keys = MultiFernet([Fernet(key) for key in given])
+            self._digest_key = given[0].encode()
         except ValueError:
             raise VaultLocked(
                 "the application keys file needs one key a line, 32 random bytes in URL-safe"
@@ -46,6 +50,11 @@ class Vault:
                 "the database holds values that none of the application keys opens: add the key"
                 " that they were written with to the application keys file"
             ) from None
+
+    def keyed_digest(self, text: str) -> str:
+        """A digest by which text is known again; without the newest key no guess can be checked."""
+        self._unlocked()
+        return hmac.digest(self._digest_key, text.encode("utf-8", "surrogatepass"), "sha256").hex()
 
     def _unlocked(self) -> MultiFernet:
         if self._keys is None:

@@ -109,9 +109,10 @@ _RULES: tuple[tuple[str, Callable[[Letter], bool]], ...] = (
 
 
 def bounced_addresses(letter: Letter) -> tuple[str, ...]:
-    """Give the addresses that a bounce says have failed, for good or for now; in alphabetical order.
+    """Give the addresses that a bounce says have failed for good, in alphabetical order.
 
-    Anybody can write a bounce: believe one only if it carries a token that we sent. Never raises.
+    A notice of delay is no failure. Anybody can write a bounce: believe one only if it carries a
+    token that we sent. Never raises.
     """
     if letter.raw.count(b"boundary", 0, _SCANNED) > _MOST_DIVISIONS:
         return ()
@@ -120,8 +121,8 @@ def bounced_addresses(letter: Letter) -> tuple[str, ...]:
         if letter.sender is None:
             del message["from"]
             message["From"] = _ANYBODY  # one detector fails without a sender, and with it all behind it
-        temporary, permanent = _all_failures(message)
-        found = {address.decode("ascii", "replace").strip() for address in (*temporary, *permanent)}
+        _, permanent = _all_failures(message)
+        found = {address.decode("ascii", "replace").strip() for address in permanent}
     except Exception:
         return ()
     return tuple(sorted(address for address in found if "@" in address))

@@ -1,10 +1,12 @@
 """The command line: ``meldbalie COMMAND``. Each command is imported when it is asked for."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
 
+from .models.errors import Refused
 from .settings import SettingsError
 
 Arguments = argparse.Namespace
@@ -40,9 +42,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         run: Callable[[Arguments], int] = args.run
         return run(args)
-    except SettingsError as error:
+    except (SettingsError, Refused) as error:
         print(f"meldbalie: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader has gone (`| head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         return 130
 

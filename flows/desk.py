@@ -59,11 +59,13 @@ def show(place: Installation, reference: str) -> str:
         ticket = ticket_called(session, reference)
         view = _view(place, ticket)
         row = session.get(DeskRun, ticket.id)
-        run_id, made = (row.run_id, row.made) if row else (None, 0)
+        run_id, made, asked = (row.run_id, row.made, row.asked) if row else (None, 0, 0)
     with prefect_api() as client:
         if run_id is not None and _renew(client, run_id, view, place.clock()):
             return run_id
-        run_id = _make(client, reference, made + 1, view)
+        dead, run_id = run_id, _make(client, reference, made + 1, view)
+        if dead is not None:
+            _take_over_answer(client, dead, run_id, key_of_response(asked))
     with place.database.unit_of_work() as session:
         row = desk_run_of(session, ticket_called(session, reference))
         row.run_id, row.made = run_id, made + 1
@@ -77,6 +79,16 @@ def _view(place: Installation, ticket: Ticket) -> View:
         is_open=ticket.is_open,
         since=ticket.opened_at.isoformat(),
     )
+
+
+def key_of_form(number: int) -> str:
+    """By what Prefect knows the form of this number."""
+    return f"form-{number}"
+
+
+def key_of_response(number: int) -> str:
+    """Where Prefect keeps what a handler filled in."""
+    return f"suspended-{key_of_form(number)}-response"
 
 
 def worklist(place: Installation) -> str:
@@ -137,6 +149,20 @@ def _renew(client: SyncPrefectClient, run_id: str, view: View, now: datetime) ->
     if run.name != view.name or sorted(run.tags) != sorted(view.tags):
         client.update_flow_run(run.id, name=view.name, tags=view.tags)
     return True
+
+
+def _take_over_answer(client: SyncPrefectClient, dead: str, living: str, key: str) -> None:
+    """Give what a handler answered to a run that died to the run in its place; forget the rest."""
+    try:
+        given = client.filter_flow_run_input(
+            UUID(dead), key_prefix="suspended-", limit=100, exclude_keys=set()
+        )
+    except ObjectNotFound:
+        return
+    for one in given:
+        if one.key == key:
+            client.create_flow_run_input(UUID(living), key=key, value=one.value)
+        client.delete_flow_run_input(UUID(dead), key=one.key)
 
 
 def _cannot_be_answered(state: State[Any], now: datetime) -> bool:

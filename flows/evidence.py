@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from ..mailbox import compose
-from ..mailbox.scrub import Identity, still_identifies
+from ..mailbox.scrub import Identity, scrub, still_identifies
 from ..mailbox.wording_parts import Attachment as AttachmentFacts
 from ..models.ticket import Attachment, Message, Ticket
 
+WITHHELD = "[The text identifies the reporter and is withheld; the desk can tell you what it says.]"
 #: Files that are about the sender, whatever is in them.
 PERSONAL = frozenset({"application/pgp-keys", "application/pgp-signature", "text/vcard", "text/x-vcard"})
 
@@ -19,6 +20,12 @@ def identity_of(ticket: Ticket) -> Identity:
         addresses=(who.address,) if who.address else (),
         fingerprints=(who.fingerprint,) if who.fingerprint else (),
     )
+
+
+def without_reporter(text: str, identity: Identity) -> str:
+    """What a report says without who sent it; nothing at all where that cannot be had."""
+    scrubbed = scrub(text, identity).text
+    return WITHHELD if still_identifies(scrubbed, identity) else scrubbed
 
 
 def evidence_in(message: Message, identity: Identity) -> list[Attachment]:

@@ -30,7 +30,8 @@ from .installation import Installation, installation
 from .shifts import start_shifts
 
 SHIFTS = ("intake", "deliver")
-HOUSEKEEPING = ("sweep", "reconcile", "intake", "deliver")
+SCHEDULED = ("sweep", "reconcile")
+HOUSEKEEPING = (*SCHEDULED, *SHIFTS)
 KEEP_HOUSEKEEPING = timedelta(days=2)
 BELIEVED = timedelta(minutes=5)
 IN_HAND = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
@@ -69,6 +70,23 @@ def bury_the_dead(place: Installation) -> int:
         for run in dead:
             client.set_flow_run_state(run.id, Crashed(message="its process ended silently"), force=True)
     return len(dead)
+
+
+def forget_missed_runs(place: Installation) -> int:
+    """Delete the sweeps and reconciliations that an outage made late; the next one does their work."""
+    missed = {"before_": place.clock()}
+    with desk.prefect_api() as client:
+        late = client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=list(SCHEDULED))),
+            flow_run_filter=FlowRunFilter(
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+                expected_start_time=FlowRunFilterExpectedStartTime.model_validate(missed),
+            ),
+            limit=AT_A_TIME,
+        )
+        for run in late:
+            client.delete_flow_run(run.id)
+    return len(late)
 
 
 def forget_old_runs(place: Installation) -> int:

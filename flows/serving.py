@@ -19,12 +19,13 @@ from ..settings import Settings
 from .deliver import deliver
 from .installation import Installation
 from .intake import intake
-from .reconcile import SHIFTS, reconcile
+from .reconcile import SHIFTS, forget_missed_runs, reconcile
 from .shifts import start_shifts
 from .sweep import sweep
 from .ticket import ticket
 
 POLL_SECONDS = 2
+RUNS_AT_ONCE = 10  # some 106 MB each; the two shifts are among them
 
 
 def deployments(config: Settings) -> list[RunnerDeployment]:
@@ -44,9 +45,10 @@ def deployments(config: Settings) -> list[RunnerDeployment]:
 
 def serve_flows(place: Installation) -> None:
     """Register the deployments, begin the shifts, and run what is due until told to stop."""
-    runner = Runner(pause_on_shutdown=False, limit=None, query_seconds=POLL_SECONDS)
+    runner = Runner(pause_on_shutdown=False, limit=RUNS_AT_ONCE, query_seconds=POLL_SECONDS)
     for deployment in deployments(place.config):
         runner.add_deployment(deployment)
+    forget_missed_runs(place)
     start_shifts(SHIFTS)
     with suppress(KeyboardInterrupt, TerminationSignal):
         asyncio.run(runner.start())

@@ -25,10 +25,9 @@ from ..models.routing import route
 from ..models.states import CLOSE_LABELS, NEXT_STEPS, STATE_LABELS, TicketState
 from ..models.ticket import Direction, Message, Ticket
 from .desk import response_clock, run_address
-from .evidence import as_files, evidence_in, identity_of, listed
+from .evidence import as_files, evidence_in, identity_of, listed, without_reporter
 from .installation import Installation
 
-WITHHELD = "[The text identifies the reporter and is withheld; the desk can tell you what it says.]"
 RULES: Mapping[AssetKind, Rule] = {
     AssetKind.HOST: "host",
     AssetKind.SUFFIX: "suffix",
@@ -75,7 +74,7 @@ def _owner_report(place: Installation, session: Session, mail: Mail) -> Spoken:
             ticket=ticket.reference,
             due_at=due_at,
             matches=_matches(place, session, ticket),
-            report=scrub(message.text, identity_of(ticket)).text,
+            report=without_reporter(message.text, identity_of(ticket)),
             attachments=listed(evidence),
         ),
         say.OwnerNotice(ticket=ticket.reference, due_at=due_at),
@@ -113,7 +112,6 @@ def _ibd_copy(place: Installation, session: Session, mail: Mail) -> Spoken:
     was_released = "released" in (mail.facts or {})
     if scrubbed.doubt and not was_released:
         raise Withheld("held_for_doubt")
-    text = WITHHELD if still_identifies(scrubbed.text, identity) else scrubbed.text
     targets = tuple(target.value for target in ticket.targets if not still_identifies(target.value, identity))
     return Spoken(
         say.IbdCopy(
@@ -121,7 +119,7 @@ def _ibd_copy(place: Installation, session: Session, mail: Mail) -> Spoken:
             received_at=ticket.arrived_at,
             targets=targets,
             severity=None,
-            report=text,
+            report=without_reporter(message.text, identity),
             on_request=tuple(
                 OnRequest(media_type=file.type, size=file.size, sha256=file.sha256)
                 for file in evidence_in(message, identity)
@@ -176,7 +174,7 @@ def _further_message(place: Installation, session: Session, mail: Mail) -> Spoke
     ticket, message = _ticket(mail), _message(mail)
     is_handler = any(person.address == mail.recipient for person in place.promise.triage)
     identity = identity_of(ticket)
-    text = message.text if is_handler else scrub(message.text, identity).text
+    text = message.text if is_handler else without_reporter(message.text, identity)
     files = message.attachments if is_handler else evidence_in(message, identity)
     notice = say.MessageNotice(
         ticket=ticket.reference,

@@ -21,6 +21,8 @@ from ..models.errors import Refused
 from ..models.owners import Owner
 from ..models.ticket import Event, Ticket, ticket_called
 from . import desk
+from .desk import key_of_form, key_of_response
+from .discretion import discreet
 from .forms import Action, Answer, card, form
 from .installation import Installation, installation
 
@@ -30,19 +32,20 @@ DECISIONS = frozenset({"moved", "answered", "assigned"})
 @flow(name="ticket", flow_run_name="{reference}")
 def ticket(reference: str) -> State[Any]:
     """Show one ticket and take what handlers decide, until it is closed."""
-    place = installation()
-    asked = _last_asked(place, reference)
-    response = _response_to(asked)
-    if response is not None:
-        get_run_logger().info("%s: %s", reference, take_answer(place, reference, asked, response))
-        delete_flow_run_input(_key_of_response(asked))
-    desk.show(place, reference)
-    question = next_form(place, reference)
-    if question is None:
-        return Completed(name="Closed", message=f"{reference} is closed")
-    number, asked_form = question
-    suspend_flow_run(wait_for_input=asked_form, timeout=None, key=_key(number))
-    raise RuntimeError(f"{reference}: the run went on without being resumed")
+    with discreet(reference):
+        place = installation()
+        asked = _last_asked(place, reference)
+        response = _response_to(asked)
+        if response is not None:
+            get_run_logger().info("%s: %s", reference, take_answer(place, reference, asked, response))
+            delete_flow_run_input(key_of_response(asked))
+        desk.show(place, reference)
+        question = next_form(place, reference)
+        if question is None:
+            return Completed(name="Closed", message=f"{reference} is closed")
+        number, asked_form = question
+        suspend_flow_run(wait_for_input=asked_form, timeout=None, key=key_of_form(number))
+        raise RuntimeError("the run went on without being resumed")
 
 
 def take_answer(place: Installation, reference: str, asked: int, response: Any) -> str:
@@ -147,12 +150,4 @@ def _last_asked(place: Installation, reference: str) -> int:
 
 
 def _response_to(asked: int) -> Any:
-    return read_flow_run_input(_key_of_response(asked)) if asked else None
-
-
-def _key(number: int) -> str:
-    return f"form-{number}"
-
-
-def _key_of_response(number: int) -> str:
-    return f"suspended-{_key(number)}-response"
+    return read_flow_run_input(key_of_response(asked)) if asked else None

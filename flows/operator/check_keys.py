@@ -121,7 +121,7 @@ def _of_person(who: str, fingerprint: str, keyring: Keyring, now: datetime) -> F
 def _usable(whose: str, facts: KeyFacts | None, fingerprint: str, now: datetime) -> Finding:
     if facts is None:
         return wrong(
-            f"{whose}, {fingerprint}, is not in the keyring", "import it: gpg --homedir … --import FILE"
+            f"{whose}, {fingerprint}, is not in the keyring", "import it: meldbalie keys import FILE"
         )
     if facts.revoked:
         return wrong(f"{whose}, {fingerprint}, was revoked", "ask for a new one, import and pin it")

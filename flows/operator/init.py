@@ -200,7 +200,7 @@ def _what_is_next(file: Path, config: Settings, fingerprint: str) -> Sequence[st
         "next:",
         f"  fill in {file}: the mail servers, the IBD, the people",
         *(f"  put the password of {whose} into {at}" for whose, at in passwords if at and not at.exists()),
-        f"  import the keys of the IBD and the people: gpg --homedir {config.pgp.home} --import FILE",
+        "  import the keys of the IBD and the people: meldbalie keys import FILE",
         f"  publish {PUBLIC_KEY} and its fingerprint {fingerprint}",
         f"  keep a copy of {SECRETS}/ apart from the backups of the rest: without it nobody reads them",
         "  meldbalie check, then meldbalie up",

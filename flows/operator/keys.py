@@ -22,7 +22,9 @@ def run(args: argparse.Namespace) -> int:
     """List the keys, or take one in; 1 when the file has no key that can be taken."""
     with open_keyring(settings()) as keyring:
         if args.verb == "list":
-            print("\n".join(map(_line, keyring.all_keys())) or "the keyring is empty")
+            own = {key.fingerprint for key in keyring.own_keys()}
+            lines = [_line(key, is_own=key.fingerprint in own) for key in keyring.all_keys()]
+            print("\n".join(lines) or "the keyring is empty")
             return 0
         try:
             taken = keyring.import_public(args.file.read_bytes())
@@ -36,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _line(key: KeyFacts) -> str:
+def _line(key: KeyFacts, *, is_own: bool = False) -> str:
     expiry = f"expires {key.expires_at:%Y-%m-%d}" if key.expires_at else "does not expire"
-    own = "own key, " if key.has_secret else ""
+    own = "own key, " if is_own else ""
     return f"{key.fingerprint}  {own}{expiry}{', REVOKED' if key.revoked else ''}  {', '.join(key.addresses)}"

@@ -40,7 +40,10 @@ def lines(place: Installation, number: str) -> list[str]:
             "",
             *(line for message in ticket.messages for line in _said(place, message)),
             "Mails",
-            *(f"  {mail.kind} to {mail.recipient}: {mail.state} {mail.problem or ''}" for mail in mails),
+            *(
+                f"  {mail.kind} to {printable(mail.recipient)}: {mail.state} {mail.problem or ''}"
+                for mail in mails
+            ),
             "History"
             + ("" if first_broken_link(ticket) is None else ": THE CHAIN IS BROKEN, it was altered"),
             *(

@@ -57,9 +57,9 @@ def main(words: list[str] | None = None) -> int:
     args = _arguments(words)
     directory = Path(tempfile.mkdtemp(prefix="mbb"))
     directory.chmod(0o755)
-    say("making keys and starting Dovecot")
-    people = make_people(directory)
     try:
+        say("making keys and starting Dovecot")
+        people = make_people(directory)
         with LocalMailServer(directory / "mailserver", addresses=ADDRESSES, password=PASSWORD) as mail:
             present = Present(datetime.now(UTC))
             nowhere = PrefectServer(4200, directory / "prefect", directory / "log")

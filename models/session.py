@@ -1,5 +1,7 @@
 """The database as seen from a flow or a command: one transaction per unit of work."""
 
+import sqlite3
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from . import tables as tables  # relationships name tables: all are known before the first query
+
+SWITCHES = 100
+SWITCH_AGAIN_SECONDS = 0.05
 
 
 class Database:
@@ -53,8 +58,23 @@ def prepare(engine: Engine) -> None:
 def _set_up_sqlite(connection: Any, record: object) -> None:
     del record
     connection.isolation_level = None  # we say BEGIN ourselves
-    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    connection.execute("PRAGMA busy_timeout=30000")
+    _use_write_ahead_log(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _use_write_ahead_log(connection: Any) -> None:
+    """Switch to the write-ahead log; SQLite refuses two who do so at once without waiting (seen)."""
+    for attempts_left in reversed(range(SWITCHES)):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if not attempts_left:
+                raise
+            time.sleep(SWITCH_AGAIN_SECONDS)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

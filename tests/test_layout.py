@@ -28,7 +28,7 @@ FOLDERS = ("flows", "webhooks", "models", "mailbox")
 
 #: Which rooms a room may import from. The web may enter the mailbox only as far as no key lies there.
 OPEN_DOORS: Mapping[str, set[str]] = {
-    "__main__": {"settings"},
+    "__main__": {"settings", "models"},
     "settings": set(),
     "models": {"models"},
     "mailbox": {"mailbox"},

@@ -23,7 +23,7 @@ from ..models.clocks import Clock, ClockKind
 from ..models.desk import DeskRun, desk_run_of
 from ..models.states import STATE_LABELS
 from ..models.ticket import Ticket, ticket_called
-from .installation import Installation
+from .installation import Installation, Records
 
 LOG = logging.getLogger(__name__)
 DEPLOYMENT = "ticket/ticket"
@@ -119,7 +119,7 @@ def run_tags(ticket: Ticket) -> list[str]:
     ]
 
 
-def local(place: Installation, instant: datetime) -> str:
+def local(place: Records, instant: datetime) -> str:
     """An instant as handlers read it: ``Thu 26 Nov 14:05``."""
     return f"{instant.astimezone(ZoneInfo(place.config.organisation.zone)):%a %d %b %H:%M}"
 

@@ -20,17 +20,23 @@ from ..settings import Ibd, Person, Settings, SettingsError, read_secret, settin
 
 
 @dataclass(frozen=True)
-class Installation:
-    """Everything that a flow works with."""
+class Records:
+    """What the desk knows and promises: enough to look things up, without keys or mail servers."""
 
     config: Settings
     database: Database
+    promise: Promise
+    clock: Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class Installation(Records):
+    """Everything that a flow works with."""
+
     keyring: Keyring
     imap: ImapAccount
     smtp: SmtpServer
-    promise: Promise
     limits: Limits
-    clock: Callable[[], datetime]
 
     @property
     def loop_marker(self) -> str:
@@ -44,19 +50,27 @@ def installation() -> Installation:
     return install(settings(), clock=lambda: datetime.now(UTC))
 
 
+@cache
+def records() -> Records:
+    """The records of this installation, for commands that neither read nor send mail."""
+    return open_records(settings(), clock=lambda: datetime.now(UTC))
+
+
 def install(config: Settings, *, clock: Callable[[], datetime]) -> Installation:
     """Open what the configuration names; raises :class:`SettingsError` with the way out."""
-    unlock_vault(config)
     return Installation(
-        config=config,
-        database=open_database(config),
+        **vars(open_records(config, clock=clock)),
         keyring=open_keyring(config),
         imap=imap_account(config),
         smtp=smtp_server(config),
-        promise=promise(config),
         limits=Limits(size=config.intake.max_bytes),
-        clock=clock,
     )
+
+
+def open_records(config: Settings, *, clock: Callable[[], datetime]) -> Records:
+    """Open the database and unlock its protected columns; raises :class:`SettingsError`."""
+    unlock_vault(config)
+    return Records(config=config, database=open_database(config), promise=promise(config), clock=clock)
 
 
 def unlock_vault(config: Settings) -> None:

@@ -9,7 +9,7 @@ from ...models.delivery import try_again
 from ...models.errors import Refused
 from ...models.outbox import Mail, MailState
 from ..desk import local
-from ..installation import Installation, installation
+from ..installation import Records, records
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List what has not left, or send one mail again; 1 when that mail cannot be."""
-    place = installation()
+    place = records()
     if args.retry is None:
         print("\n".join(lines(place)))
         return 0
@@ -33,14 +33,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def lines(place: Installation) -> list[str]:
+def lines(place: Records) -> list[str]:
     """The mails that have not left, a line each; recipients by their part in it, never by address."""
     with place.database.reading() as session:
         mails = session.scalars(select(Mail).where(Mail.state != MailState.SENT).order_by(Mail.id))
         return [_line(place, mail) for mail in mails] or ["every mail has left"]
 
 
-def _line(place: Installation, mail: Mail) -> str:
+def _line(place: Records, mail: Mail) -> str:
     about = mail.ticket.reference if mail.ticket else "intake"
     return (
         f"{mail.id:>6}  {about:<14}  {mail.kind.value:<14} to {mail.party:<9}"

@@ -3,7 +3,7 @@
 import argparse
 
 from ...models.owner_commands import add_owner_arguments, run_owner_import
-from ..installation import installation
+from ..installation import records
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,5 +14,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Import; 1 when the file cannot be taken, and then nothing has changed."""
-    place = installation()
+    place = records()
     return run_owner_import(args, place.database, place.promise.local_day(place.clock()))

@@ -3,7 +3,7 @@
 import argparse
 
 from ...models.owner_commands import run_route
-from ..installation import installation
+from ..installation import records
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,5 +13,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the owner of each target; 1 when nobody owns any of them."""
-    place = installation()
+    place = records()
     return run_route(args.target, place.database, place.promise.local_day(place.clock()))

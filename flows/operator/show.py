@@ -10,7 +10,7 @@ from ...models.outbox import Mail
 from ...models.states import STATE_LABELS
 from ...models.ticket import Message, Ticket, first_broken_link, ticket_called
 from ..desk import local, response_clock
-from ..installation import Installation, installation
+from ..installation import Records, records
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the ticket; 1 when there is none of that number."""
-    place = installation()
+    place = records()
     try:
         print("\n".join(lines(place, args.number)))
     except UnknownTicket as unknown:
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def lines(place: Installation, number: str) -> list[str]:
+def lines(place: Records, number: str) -> list[str]:
     """Everything there is about a ticket, for a terminal."""
     with place.database.reading() as session:
         ticket = ticket_called(session, number)
@@ -53,7 +53,7 @@ def lines(place: Installation, number: str) -> list[str]:
         ]
 
 
-def _head(place: Installation, ticket: Ticket) -> list[str]:
+def _head(place: Records, ticket: Ticket) -> list[str]:
     clock = response_clock(ticket)
     answered = f"answered {local(place, clock.stopped_at)}" if clock.stopped_at else "not answered yet"
     return [
@@ -73,7 +73,7 @@ def _reporter(ticket: Ticket) -> list[str]:
     ]
 
 
-def _said(place: Installation, message: Message) -> list[str]:
+def _said(place: Records, message: Message) -> list[str]:
     direction = message.direction.value.replace("_", " ")
     return [
         f"{local(place, message.at)}  {direction}: {printable(message.subject)}",

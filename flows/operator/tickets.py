@@ -7,7 +7,7 @@ from sqlalchemy import select
 from ...models.states import STATE_LABELS, TicketState
 from ...models.ticket import Ticket
 from ..desk import local, response_clock
-from ..installation import Installation, installation
+from ..installation import Records, records
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,13 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a line for each ticket: number, state, owner, when the answer is due or was given."""
-    place = installation()
+    place = records()
     for line in lines(place, closed_too=args.all):
         print(line)
     return 0
 
 
-def lines(place: Installation, *, closed_too: bool) -> list[str]:
+def lines(place: Records, *, closed_too: bool) -> list[str]:
     """The tickets, a line each."""
     with place.database.reading() as session:
         wanted = select(Ticket) if closed_too else select(Ticket).where(Ticket.state != TicketState.CLOSED)
@@ -31,7 +31,7 @@ def lines(place: Installation, *, closed_too: bool) -> list[str]:
         return [_line(place, ticket) for ticket in tickets] or ["no tickets"]
 
 
-def _line(place: Installation, ticket: Ticket) -> str:
+def _line(place: Records, ticket: Ticket) -> str:
     clock = response_clock(ticket)
     answered = f"answered {local(place, clock.stopped_at)}" if clock.stopped_at else "not answered"
     return (

@@ -105,7 +105,7 @@ class Imap(Section):
     quarantine: str = Field(default="Quarantine", description="Where a message goes that keeps failing.")
     timeout_seconds: int = Field(default=30, ge=1, description="For connecting and for each answer.")
     poll_seconds: float = Field(
-        default=15, gt=0, description="How long the poller waits for new mail before it looks again."
+        default=15, gt=0, le=20, description="How long the poller waits for new mail before it looks again."
     )
 
 
@@ -123,7 +123,7 @@ class Smtp(Section):
     password_file: Path | None = Field(default=None, description="The file that holds the password.")
     timeout_seconds: int = Field(default=30, ge=1, description="For connecting and for each answer.")
     retry_minutes: list[float] = Field(
-        default=[1, 5, 15, 60, 240],
+        default=[1, 5, 15, 60, 240, 720, 1440, 1440],
         description="Waits between attempts; after the last one the mail is parked for a handler.",
     )
 
@@ -193,7 +193,7 @@ class Clocks(Section):
 class Intake(Section):
     """How incoming mail is treated."""
 
-    tries: int = Field(default=3, ge=1, description="Failures of one message before it is quarantined.")
+    tries: int = Field(default=5, ge=1, description="Failures of one message before it is quarantined.")
     max_bytes: int = Field(default=50 * 2**20, ge=2**10, description="The largest message that is opened.")
 
 

@@ -47,6 +47,7 @@ def deliver(minutes: float | None = None) -> int:
             for _ in shift.turns(pause=PAUSE_SECONDS):
                 while shift.is_ours() and (number := _claim(place)) is not None:
                     sent += send_mail(number)
+                shift.worked()
         return sent
 
 

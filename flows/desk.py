@@ -5,10 +5,12 @@ nor who sent it. The run can be lost at any time: `reconcile` makes it anew from
 """
 
 import logging
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -16,7 +18,7 @@ from zoneinfo import ZoneInfo
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State
-from prefect.exceptions import ObjectNotFound, PrefectException
+from prefect.exceptions import ObjectNotFound, PrefectException, PrefectHTTPStatusError
 from prefect.states import Completed
 
 from ..models.clocks import Clock, ClockKind
@@ -29,6 +31,9 @@ LOG = logging.getLogger(__name__)
 DEPLOYMENT = "ticket/ticket"
 
 
+FORM_KEYS = "suspended-form-"
+RESPONSE = re.compile(r"suspended-form-([0-9]+)-response")
+MOST_INPUTS = 200  # what Prefect gives at once; a form leaves two behind
 TWO_YEARS = 2 * 365 * 24 * 3600  # in seconds, as the UI counts
 BELIEVED = timedelta(minutes=5)  # a run of a ticket works for seconds and then waits
 
@@ -59,13 +64,13 @@ def show(place: Installation, reference: str) -> str:
         ticket = ticket_called(session, reference)
         view = _view(place, ticket)
         row = session.get(DeskRun, ticket.id)
-        run_id, made, asked = (row.run_id, row.made, row.asked) if row else (None, 0, 0)
+        run_id, made = (row.run_id, row.made) if row else (None, 0)
     with prefect_api() as client:
         if run_id is not None and _renew(client, run_id, view, place.clock()):
             return run_id
         dead, run_id = run_id, _make(client, reference, made + 1, view)
         if dead is not None:
-            _take_over_answer(client, dead, run_id, key_of_response(asked))
+            _take_over_answers(client, dead, run_id)
     with place.database.unit_of_work() as session:
         row = desk_run_of(session, ticket_called(session, reference))
         row.run_id, row.made = run_id, made + 1
@@ -89,6 +94,20 @@ def key_of_form(number: int) -> str:
 def key_of_response(number: int) -> str:
     """Where Prefect keeps what a handler filled in."""
     return f"suspended-{key_of_form(number)}-response"
+
+
+def given_answers(run_id: str) -> list[tuple[int, Any]]:
+    """What handlers answered to a run's forms, by the forms' numbers."""
+    with prefect_api() as client:
+        given = client.filter_flow_run_input(UUID(run_id), FORM_KEYS, MOST_INPUTS, exclude_keys=set())
+    answers = [(number_of_response(one.key), one.decoded_value) for one in given]
+    return sorted(((number, value) for number, value in answers if number), key=itemgetter(0))
+
+
+def number_of_response(key: str) -> int:
+    """Which form an input of a run answers; 0 for one that is no answer."""
+    found = RESPONSE.fullmatch(key)
+    return int(found[1]) if found else 0
 
 
 def worklist(place: Installation) -> str:
@@ -151,18 +170,24 @@ def _renew(client: SyncPrefectClient, run_id: str, view: View, now: datetime) ->
     return True
 
 
-def _take_over_answer(client: SyncPrefectClient, dead: str, living: str, key: str) -> None:
-    """Give what a handler answered to a run that died to the run in its place; forget the rest."""
+def _take_over_answers(client: SyncPrefectClient, dead: str, living: str) -> None:
+    """Give what handlers answered to a run that died to the run in its place, and leave nothing behind."""
     try:
-        given = client.filter_flow_run_input(
-            UUID(dead), key_prefix="suspended-", limit=100, exclude_keys=set()
-        )
+        given = client.filter_flow_run_input(UUID(dead), FORM_KEYS, MOST_INPUTS, exclude_keys=set())
     except ObjectNotFound:
         return
     for one in given:
-        if one.key == key:
-            client.create_flow_run_input(UUID(living), key=key, value=one.value)
+        if number_of_response(one.key):
+            _copy_input(client, living, one.key, one.value)
         client.delete_flow_run_input(UUID(dead), key=one.key)
+
+
+def _copy_input(client: SyncPrefectClient, run_id: str, key: str, value: str) -> None:
+    try:
+        client.create_flow_run_input(UUID(run_id), key=key, value=value)
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != int(httpx.codes.CONFLICT):  # it was copied before
+            raise
 
 
 def _cannot_be_answered(state: State[Any], now: datetime) -> bool:

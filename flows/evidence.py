@@ -1,10 +1,14 @@
 """The files of a report as others may see them: without those that tell who sent it, unnamed."""
 
 from collections.abc import Sequence
+from datetime import date
+
+from sqlalchemy.orm import Session
 
 from ..mailbox import compose
 from ..mailbox.scrub import Identity, scrub, still_identifies
 from ..mailbox.wording_parts import Attachment as AttachmentFacts
+from ..models.routing import route
 from ..models.ticket import Attachment, Message, Ticket
 
 WITHHELD = "[The text identifies the reporter and is withheld; the desk can tell you what it says.]"
@@ -26,6 +30,21 @@ def without_reporter(text: str, identity: Identity) -> str:
     """What a report says without who sent it; nothing at all where that cannot be had."""
     scrubbed = scrub(text, identity).text
     return WITHHELD if still_identifies(scrubbed, identity) else scrubbed
+
+
+def targets_without_reporter(session: Session, ticket: Ticket, *, on: date) -> tuple[str, ...]:
+    """What a report is about, without hosts of the reporter's own, such as one that was called back."""
+    identity, (_, _, domain) = identity_of(ticket), (ticket.reporter.address or "").rpartition("@")
+    return tuple(
+        target.value
+        for target in ticket.targets
+        if not still_identifies(target.value, identity)
+        and (not _lies_under(target.value, domain) or route(session, [target.value], on=on).owner)
+    )
+
+
+def _lies_under(target: str, domain: str) -> bool:
+    return bool(domain) and f".{target}".lower().endswith(f".{domain}".lower())
 
 
 def evidence_in(message: Message, identity: Identity) -> list[Attachment]:

@@ -1,9 +1,12 @@
 """Filing one message: open it, judge it, and write all that follows in one transaction."""
 
+from datetime import timedelta
+
 from sqlalchemy.orm import Session
 
 from ..mailbox.key_intake import Adopted
 from ..mailbox.opening import Opened, open_letter
+from ..mailbox.problem import Problem
 from ..models import delivery
 from ..models.filing import (
     Received,
@@ -22,6 +25,13 @@ from .installation import Installation
 from .judging import Judged, judge
 from .tokens import tokens_in
 
+#: Before a message is tried again: a full disk or a stuck gpg is mended in minutes, or in hours.
+WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))
+
+
+class OpeningHindered(Exception):
+    """The message may be opened once what hinders us is mended."""
+
 
 def file_entry(place: Installation, number: int) -> tuple[Verdict, str | None]:
     """Decide what becomes of a ledger entry, and do it; gives the verdict and the ticket's number."""
@@ -29,6 +39,8 @@ def file_entry(place: Installation, number: int) -> tuple[Verdict, str | None]:
     if raw is None:
         return Verdict.QUARANTINED, None
     opened = open_letter(raw, place.keyring, limits=place.limits, loop_marker=place.loop_marker)
+    if _may_be_opened_later(place, opened):
+        raise OpeningHindered(opened.problem)
     tokens = tokens_in(opened, place.config.organisation.address)
     with place.database.reading() as session:
         judged = judge(opened, names_a_thread=thread_behind(session, tokens) is not None)
@@ -45,6 +57,14 @@ def file_entry(place: Installation, number: int) -> tuple[Verdict, str | None]:
         return judged.verdict, _file(place, session, entry, opened, judged, thread, key)
 
 
+def _may_be_opened_later(place: Installation, opened: Opened) -> bool:
+    """Whether it is we who cannot open it now, rather than that it cannot be opened."""
+    if opened.problem is Problem.NO_SECRET_KEY:
+        own = {key.fingerprint for key in place.keyring.own_keys()}
+        return place.config.pgp.fingerprint not in own
+    return opened.problem in (Problem.TIMEOUT, Problem.UNREADABLE)
+
+
 def _begin_try(place: Installation, number: int) -> bytes | None:
     """The message, its try counted before it begins; ``None`` when the tries are used up.
 
@@ -56,6 +76,7 @@ def _begin_try(place: Installation, number: int) -> bytes | None:
             entry.problem = entry.problem or "unreadable"
             _quarantine(place, session, entry)
             return None
+        entry.next_try_at = place.clock() + WAITS[min(entry.tries, len(WAITS) - 1)]
         entry.tries += 1
         return entry.raw
 
@@ -117,7 +138,7 @@ def _join(
     place: Installation, session: Session, entry: LedgerEntry, received: Received, thread: Thread
 ) -> Ticket:
     now = place.clock()
-    if not thread.ticket.is_open:
+    if not thread.ticket.is_open and thread.party == "reporter":
         return open_ticket(session, received, place.promise, now=now, entry=entry, linked_to=thread.ticket)
     join_ticket(session, received, thread, place.promise, now=now, entry=entry)
     return thread.ticket

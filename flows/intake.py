@@ -59,6 +59,7 @@ def _work_through(place: Installation, mailbox: IntakeMailbox, shift: Shift) -> 
         state = take_in(number, return_state=True)
         filed += state.is_completed()
     put_away(place, mailbox)
+    shift.worked()
     return filed
 
 
@@ -127,4 +128,4 @@ def put_away(place: Installation, mailbox: IntakeMailbox) -> int:
 
 def _undecided(place: Installation) -> list[int]:
     with place.database.reading() as session:
-        return ledger.undecided(session)
+        return ledger.undecided(session, place.clock())

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 from ..mailbox.compose import Draft, new_message_id
 from ..mailbox.wording import word
 from ..mailbox.wording_parts import Desk
-from ..models.filing import thread_token
+from ..models.filing import reporter_of, thread_token
+from ..models.ladder import owner_of
 from ..models.outbox import Mail, MailKind
 from .installation import Installation
 from .speaking import SPEAKERS, Withheld
@@ -41,7 +42,7 @@ def letter(place: Installation, session: Session, mail: Mail, *, sealed: bool) -
     about = mail.ticket.reference if mail.ticket else "intake"
     return Letter(
         kind=mail.kind,
-        fingerprint=mail.fingerprint,
+        fingerprint=_key_of(place, mail),
         outer_subject=text.outer_subject,
         bounces_to=ours,
         draft=Draft(
@@ -59,6 +60,16 @@ def letter(place: Installation, session: Session, mail: Mail, *, sealed: bool) -
             own_key=_own_key(place) if mail.kind in INTRODUCTIONS else b"",
         ),
     )
+
+
+def _key_of(place: Installation, mail: Mail) -> str:
+    """The key that is pinned now for a recipient: what was pinned when the mail was written may be old."""
+    ticket, promise = mail.ticket, place.promise
+    known = [promise.ibd, *promise.triage, promise.lead, promise.on_call, promise.ciso]
+    if ticket is not None:
+        known += [reporter_of(ticket)] if mail.party == "reporter" else [owner_of(ticket)]
+    pinned = (one.fingerprint for one in known if one and one.address.lower() == mail.recipient.lower())
+    return next((key for key in pinned if key), mail.fingerprint)
 
 
 def _own_key(place: Installation) -> bytes:

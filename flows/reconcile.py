@@ -14,6 +14,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterEndTime,
     FlowRunFilterExpectedStartTime,
+    FlowRunFilterStartTime,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
@@ -25,7 +26,7 @@ from ..models.leases import Lease
 from ..models.states import TicketState
 from ..models.ticket import Ticket
 from . import desk
-from .discretion import discreet
+from .discretion import WorkFailed, discreet
 from .installation import Installation, installation
 from .shifts import start_shifts
 
@@ -33,10 +34,11 @@ SHIFTS = ("intake", "deliver")
 SCHEDULED = ("sweep", "reconcile")
 HOUSEKEEPING = (*SCHEDULED, *SHIFTS)
 KEEP_HOUSEKEEPING = timedelta(days=2)
-BELIEVED = timedelta(minutes=5)
+BELIEVED = timedelta(minutes=15)
 IN_HAND = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 CLOSED_LATELY = timedelta(days=1)
 AT_A_TIME = 200
+MOST_NAMED = 5
 
 
 @flow(name="reconcile", flow_run_name="reconcile")
@@ -47,10 +49,21 @@ def reconcile() -> int:
         start_shifts(set(SHIFTS) - set(_holders(place).values()))
         bury_the_dead(place)
         references = _tickets_to_show(place)
-        for reference in references:
-            desk.show(place, reference)
+        failed = [why for reference in references for why in _not_shown(place, reference)]
         forget_old_runs(place)
-        return len(references)
+    if failed:
+        raise WorkFailed("; ".join(failed[:MOST_NAMED]))
+    return len(references)
+
+
+def _not_shown(place: Installation, reference: str) -> list[str]:
+    """Show a ticket; gives why that failed, so that one never keeps the others from being mended."""
+    try:
+        with discreet(reference):
+            desk.show(place, reference)
+    except WorkFailed as failure:
+        return [str(failure)]
+    return []
 
 
 def bury_the_dead(place: Installation) -> int:
@@ -62,7 +75,7 @@ def bury_the_dead(place: Installation) -> int:
             flow_filter=FlowFilter(name=FlowFilterName(any_=list(HOUSEKEEPING))),
             flow_run_filter=FlowRunFilter(
                 state=FlowRunFilterState(type=FlowRunFilterStateType(any_=IN_HAND)),
-                expected_start_time=FlowRunFilterExpectedStartTime.model_validate(before),
+                start_time=FlowRunFilterStartTime.model_validate(before),
             ),
             limit=AT_A_TIME,
         )

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from ..mailbox import compose
 from ..mailbox import wording_facts as say
-from ..mailbox.scrub import scrub, still_identifies
+from ..mailbox.scrub import scrub
 from ..mailbox.wording_parts import Label, Match, OnRequest, Rule
 from ..models.clocks import ClockKind
 from ..models.desk import DeskRun
@@ -25,7 +25,7 @@ from ..models.routing import route
 from ..models.states import CLOSE_LABELS, NEXT_STEPS, STATE_LABELS, TicketState
 from ..models.ticket import Direction, Message, Ticket
 from .desk import response_clock, run_address
-from .evidence import as_files, evidence_in, identity_of, listed, without_reporter
+from .evidence import as_files, evidence_in, identity_of, listed, targets_without_reporter, without_reporter
 from .installation import Installation
 
 RULES: Mapping[AssetKind, Rule] = {
@@ -105,14 +105,13 @@ def _handler_report(place: Installation, session: Session, mail: Mail) -> Spoken
 
 
 def _ibd_copy(place: Installation, session: Session, mail: Mail) -> Spoken:
-    del place, session
     ticket, message = _ticket(mail), _message(mail)
     identity = identity_of(ticket)
     scrubbed = scrub(message.text, identity)
     was_released = "released" in (mail.facts or {})
     if scrubbed.doubt and not was_released:
         raise Withheld("held_for_doubt")
-    targets = tuple(target.value for target in ticket.targets if not still_identifies(target.value, identity))
+    targets = targets_without_reporter(session, ticket, on=place.promise.local_day(ticket.arrived_at))
     return Spoken(
         say.IbdCopy(
             ticket=ticket.reference,

@@ -5,11 +5,13 @@ was: the database says which form was asked last and which was applied last. Onl
 passes through Prefect. A form's answer lies in Prefect until it is applied, and is deleted then.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from prefect import flow, get_run_logger, suspend_flow_run
 from prefect.client.schemas.objects import State
-from prefect.input.actions import delete_flow_run_input, read_flow_run_input
+from prefect.input.actions import delete_flow_run_input
+from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import ValidationError
 from sqlalchemy import select
@@ -34,12 +36,11 @@ def ticket(reference: str) -> State[Any]:
     """Show one ticket and take what handlers decide, until it is closed."""
     with discreet(reference):
         place = installation()
-        asked = _last_asked(place, reference)
-        response = _response_to(asked)
-        if response is not None:
-            get_run_logger().info("%s: %s", reference, take_answer(place, reference, asked, response))
-            delete_flow_run_input(key_of_response(asked))
-        desk.show(place, reference)
+        for number, response in desk.given_answers(str(flow_run.get_id())):
+            get_run_logger().info("%s: %s", reference, take_answer(place, reference, number, response))
+            delete_flow_run_input(key_of_response(number))
+        if desk.show(place, reference) != flow_run.get_id():
+            return Completed(name="Superseded", message=f"{reference} is asked about by another run")
         question = next_form(place, reference)
         if question is None:
             return Completed(name="Closed", message=f"{reference} is closed")
@@ -54,10 +55,10 @@ def take_answer(place: Installation, reference: str, asked: int, response: Any) 
         with place.database.unit_of_work() as session:
             subject = ticket_called(session, reference)
             row = desk_run_of(session, subject)
-            if row.applied >= asked:
+            if row.applied == asked:
                 return "applied before"
+            _refuse_if_decided_since(subject, row, asked)
             row.applied, row.refused_because = asked, None
-            _refuse_if_decided_since(subject, row)
             _act(place, session, subject, _checked(response))
     except Refused as refusal:
         _note_refusal(place, reference, asked, str(refusal))
@@ -83,6 +84,7 @@ def next_form(place: Installation, reference: str) -> tuple[int, Any] | None:
 
 
 def _act(place: Installation, session: Session, subject: Ticket, answer: Answer) -> None:
+    _refuse_what_would_be_lost(answer)
     who: dict[str, Any] = {"by": answer.who, "now": place.clock()}
     because = answer.text
     match answer.action:
@@ -114,6 +116,29 @@ def _act(place: Installation, session: Session, subject: Ticket, answer: Answer)
             acts.close(session, subject, reason=answer.close_reason, because=because, **who)
 
 
+#: The fields that each action makes use of, beside who acts.
+USED: Mapping[Action, frozenset[str]] = {
+    Action.ANSWER: frozenset({"text", "expected_fix_date", "no_date_because"}),
+    Action.CONFIRM: frozenset({"text"}),
+    Action.INVALIDATE: frozenset({"text"}),
+    Action.ACCEPT: frozenset({"text"}),
+    Action.DEFER: frozenset({"text"}),
+    Action.ASSIGN: frozenset({"text", "assign_to"}),
+    Action.RELEASE: frozenset(),
+    Action.CLOSE: frozenset({"text", "close_reason"}),
+}
+
+
+def _refuse_what_would_be_lost(answer: Answer) -> None:
+    filled = {name for name, value in answer if value and name not in ("action", "who")}
+    unused = sorted(name.replace("_", " ") for name in filled - USED[answer.action])
+    if unused:
+        raise Refused(
+            f"{answer.action.value!r} makes no use of {' and '.join(unused)}, and nothing was done:"
+            " leave it empty, or do what it belongs to first"
+        )
+
+
 def _checked(response: Any) -> Answer:
     try:
         return Answer.model_validate({key: value for key, value in dict(response).items() if value != ""})
@@ -125,7 +150,9 @@ def _checked(response: Any) -> Answer:
         raise Refused(f"the form cannot be read: {wrong}") from None
 
 
-def _refuse_if_decided_since(subject: Ticket, row: DeskRun) -> None:
+def _refuse_if_decided_since(subject: Ticket, row: DeskRun, asked: int) -> None:
+    if row.applied > asked:
+        raise Refused("a later form was answered before this one; nothing of this one was applied")
     since = [entry for entry in subject.history[row.asked_after :] if entry.kind in DECISIONS]
     if since:
         raise Refused(
@@ -141,13 +168,4 @@ def _in_words(entry: Event) -> str:
 def _note_refusal(place: Installation, reference: str, asked: int, because: str) -> None:
     with place.database.unit_of_work() as session:
         row = desk_run_of(session, ticket_called(session, reference))
-        row.applied, row.refused_because = asked, because
-
-
-def _last_asked(place: Installation, reference: str) -> int:
-    with place.database.unit_of_work() as session:
-        return desk_run_of(session, ticket_called(session, reference)).asked
-
-
-def _response_to(asked: int) -> Any:
-    return read_flow_run_input(key_of_response(asked)) if asked else None
+        row.applied, row.refused_because = max(row.applied, asked), because

@@ -12,13 +12,15 @@ from sqlalchemy.orm import Session
 
 from .clocks import Clock, ClockKind
 from .errors import AnswerIncomplete, IllegalMove, Refused
-from .filing import UNJUDGED, reporter_of, tell_owner
+from .filing import UNJUDGED, give_link, reporter_of, tell_owner
 from .holding import hold
 from .outbox import Mail, MailKind, MailState, write_mail
 from .owners import Owner
 from .states import CloseReason, TicketState
 from .ticket import Direction, Event, Message, Ticket, WaitingOn
 
+#: Why a copy waits that may identify the reporter.
+IN_DOUBT = "held_for_doubt"
 ON_THE_PAGE = "published on the status page"
 #: Who is expected to act once a ticket is in a state; in the others nobody new is.
 NEXT_TO_ACT: Mapping[TicketState, WaitingOn] = {
@@ -68,6 +70,7 @@ def answer(
     if reporter is None:
         stop_clock(session, ticket, ClockKind.RESPONSE, at=now, because=ON_THE_PAGE)
         return message
+    give_link(session, ticket, reporter, now=now)
     write_mail(
         session,
         MailKind.ANSWER,
@@ -117,6 +120,8 @@ def close(
     Nobody is reminded of it until then, because handlers are told when the mail cannot be delivered.
     The IBD gets its copy of a closed ticket as well, unless it is called spam.
     """
+    hold(session, ticket)
+    _settle_copy(session, ticket, reason, now=now)
     _move(session, ticket, TicketState.CLOSED, by=by, because=because, now=now)
     ticket.close_reason = reason
     _clock(session, ticket, ClockKind.RESPONSE).next_rung_at = None
@@ -124,6 +129,16 @@ def close(
         stop_clock(session, ticket, ClockKind.RESPONSE, at=now, because=ON_THE_PAGE)
     if reason is CloseReason.SPAM:
         _keep_back(session, ticket, by=by, now=now)
+
+
+def _settle_copy(session: Session, ticket: Ticket, reason: CloseReason, *, now: datetime) -> None:
+    """Nothing is closed over a copy that waits for a look: nobody would be asked again."""
+    copy = waiting_copy(session, ticket)
+    if copy is None or reason is CloseReason.SPAM:
+        return
+    if copy.problem == IN_DOUBT:
+        raise Refused("the copy for the IBD is held: look at it and release it, then close")
+    _let_go(session, ticket, now=now)
 
 
 def release_copy(session: Session, ticket: Ticket, *, by: str, now: datetime) -> None:
@@ -208,6 +223,7 @@ def _move(
 def _tell_reporter(session: Session, ticket: Ticket, moved: Event) -> None:
     reporter = reporter_of(ticket)
     if reporter:
+        give_link(session, ticket, reporter, now=moved.at)
         write_mail(
             session,
             MailKind.STATE_CHANGED,

@@ -119,11 +119,21 @@ def join_ticket(
         if ticket.waiting_on is WaitingOn.REPORTER:
             ticket.waiting_on = WaitingOn.HANDLER
         told += _owner_beside(ticket, promise)
+        _take_key(ticket, received, now=now)
     ticket.record("message", by=direction.value, at=now)
     session.flush()
     for party, person in told:
         _write(session, MailKind.MESSAGE, ticket, party, person, message, now=now)
     return message
+
+
+def _take_key(ticket: Ticket, received: Received, *, now: datetime) -> None:
+    """Seal to the key that a reporter sends later, as the receipt asks; never in place of another."""
+    who = ticket.reporter
+    is_the_reporter = (who.address or "").lower() == (received.address or "").lower()
+    if received.fingerprint and is_the_reporter and not who.fingerprint:
+        who.fingerprint = received.fingerprint
+        ticket.record("key_taken", by="from_reporter", at=now)
 
 
 def thread_behind(session: Session, tokens: list[str]) -> Thread | None:
@@ -169,14 +179,25 @@ def _write_first_mails(
 ) -> None:
     reporter, report = reporter_of(ticket), ticket.report
     if reporter and answerable:
-        link = make_link(session, ticket, at=now)
-        _write(session, MailKind.RECEIPT, ticket, "reporter", reporter, report, now=now, facts={"link": link})
+        give_link(session, ticket, reporter, now=now)
     for handler in promise.triage:
         _write(session, MailKind.HANDLER_REPORT, ticket, "staff", handler, report, now=now)
     copy = _write(session, MailKind.IBD_COPY, ticket, "ibd", promise.ibd, report, now=now)
     if not answerable:
         copy.state, copy.problem = MailState.HELD, UNJUDGED
         tell_handlers(session, copy, "in_doubt", promise, by="intake", now=now)
+
+
+def give_link(session: Session, ticket: Ticket, reporter: Correspondent, *, now: datetime) -> None:
+    """Write the receipt with the secret link, unless there is one: without it no answer can be read.
+
+    A ticket that a machine's mail opened has none until a human answers.
+    """
+    written = select(Mail.id).where(Mail.ticket_id == ticket.id, Mail.kind == MailKind.RECEIPT)
+    if session.scalars(written.limit(1)).first() is None:
+        link = make_link(session, ticket, at=now)
+        facts = {"link": link}
+        _write(session, MailKind.RECEIPT, ticket, "reporter", reporter, ticket.report, now=now, facts=facts)
 
 
 def _write(

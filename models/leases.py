@@ -17,6 +17,7 @@ class Lease(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     holder: Mapped[str]
     expires_at: Mapped[datetime]
+    worked_until: Mapped[datetime | None]
 
 
 def take_lease(session: Session, name: str, *, holder: str, now: datetime, lasting: timedelta) -> bool:
@@ -27,6 +28,11 @@ def take_lease(session: Session, name: str, *, holder: str, now: datetime, lasti
         update(Lease).where(Lease.name == name, free).values(holder=holder, expires_at=now + lasting)
     )
     return taken.rowcount == 1
+
+
+def did_work(session: Session, name: str, *, until: datetime) -> None:
+    """Record that the work succeeds, and until when that is believed; holding a lease proves nothing."""
+    session.connection().execute(update(Lease).where(Lease.name == name).values(worked_until=until))
 
 
 def give_back(session: Session, name: str, *, holder: str, now: datetime) -> None:

@@ -86,6 +86,7 @@ class LedgerEntry(Base):
     decided_at: Mapped[datetime | None]
     problem: Mapped[str | None]
     tries: Mapped[int] = mapped_column(default=0)
+    next_try_at: Mapped[datetime | None]
     put_away_at: Mapped[datetime | None]
     ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
 
@@ -146,11 +147,12 @@ def uids_entered(session: Session, place: Place, uids: Sequence[int]) -> set[int
     return found
 
 
-def undecided(session: Session) -> list[int]:
-    """The numbers of the entries that nothing has become of yet: least tried first, then oldest."""
+def undecided(session: Session, now: datetime) -> list[int]:
+    """The numbers of the entries that are to be decided now: least tried first, then oldest."""
     waiting = (
         select(LedgerEntry.id)
         .where(LedgerEntry.verdict.is_(None))
+        .where(or_(LedgerEntry.next_try_at.is_(None), LedgerEntry.next_try_at <= now))
         .order_by(LedgerEntry.tries, LedgerEntry.id)
     )
     return list(session.scalars(waiting))

@@ -69,15 +69,15 @@ def conditions() -> dict[str, Condition]:
 
 
 def _conditions(session: Session, now: datetime, sweep: timedelta) -> dict[str, Condition]:
-    found = select(Lease.name, Lease.expires_at).where(Lease.name.in_(LEASES))
+    found = select(Lease.name, Lease.worked_until).where(Lease.name.in_(LEASES))
     leases = dict(session.execute(found).tuples().all())
     next_rung_at = session.scalar(select(func.min(Clock.next_rung_at)))
     parts = {name: _lease(leases.get(name), now) for name in LEASES}
     return parts | {"clocks": _behind(next_rung_at + 2 * sweep, now) if next_rung_at else Condition.OK}
 
 
-def _lease(expires_at: datetime | None, now: datetime) -> Condition:
-    return _behind(expires_at + BETWEEN_SHIFTS, now) if expires_at else Condition.LATE
+def _lease(worked_until: datetime | None, now: datetime) -> Condition:
+    return _behind(worked_until + BETWEEN_SHIFTS, now) if worked_until else Condition.LATE
 
 
 def _behind(expected_by: datetime, now: datetime) -> Condition:

@@ -21,7 +21,7 @@ from pathlib import Path
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 NO_LOCK = -1
-KINDLY_SECONDS = 1.0
+KINDLY_SECONDS = 5.0
 BEAT_SECONDS = 0.05
 TOLD = {signal.SIGTERM, signal.SIGCHLD}
 
@@ -80,10 +80,13 @@ def _reaped() -> dict[int, int]:
 def _end_what_is_left() -> None:
     """End what the command left behind, and what that leaves behind, until there is nothing."""
     kindly_until = time.monotonic() + KINDLY_SECONDS
+    asked: set[int] = set()
     while children := _children():
-        how = signal.SIGTERM if time.monotonic() < kindly_until else signal.SIGKILL
+        is_over = time.monotonic() >= kindly_until
         for child in children:
-            os.kill(child, how)
+            if is_over or child not in asked:  # once: a second request would disturb what the first began
+                os.kill(child, signal.SIGKILL if is_over else signal.SIGTERM)
+                asked.add(child)
         signal.sigtimedwait(TOLD, BEAT_SECONDS)
         _reaped()
 

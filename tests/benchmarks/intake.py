@@ -104,7 +104,7 @@ def take_in_all(place: Installation, number: int) -> Took:
         assert shift.is_ours()
         taking = timed(lambda: take_waiting(place, mailbox, shift))
         with place.database.reading() as session:
-            entries = ledger.undecided(session)
+            entries = ledger.undecided(session, place.clock())
         filing = timed(lambda: [file_entry(place, one) for one in told(entries, "filing", number)])
         return Took(taking, filing, timed(lambda: put_away(place, mailbox)))
 

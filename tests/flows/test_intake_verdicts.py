@@ -293,6 +293,8 @@ def test_a_message_whose_filing_fails_is_quarantined_at_last_and_stops_no_other(
     tries = world.place.config.intake.tries
     for _ in range(tries - 1):
         assert verdicts(world)[0] is None
+        assert intake(minutes=0) == 0
+        world.present.passes(hours=1)
         intake(minutes=0)
     with world.place.database.reading() as session:
         entry = session.get_one(LedgerEntry, 1)
@@ -356,7 +358,7 @@ def test_two_intakes_at_once_make_one_ticket_of_a_message(world: World) -> None:
             take_waiting(world.place, mailbox, shift)
             together.wait()
             with world.place.database.reading() as session:
-                numbers = ledger.undecided(session)
+                numbers = ledger.undecided(session, world.present())
             together.wait()
             for entry in numbers:
                 file_entry(world.place, entry)

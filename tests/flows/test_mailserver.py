@@ -39,6 +39,8 @@ from meldbalie.tests.mailserver_fixtures import imap_account, smtp_server
 from meldbalie.flows.operator.mailserver import LocalMailServer
 from meldbalie.mailbox.imap import IntakeMailbox
 from meldbalie.mailbox.smtp import send
+from cryptography.hazmat.backends import default_backend
+default_backend()  # imported before the repository may be out of reach
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 with LocalMailServer(
     Path(sys.argv[1]), addresses=[{CVD!r}], password={PASSWORD!r}, security="starttls"

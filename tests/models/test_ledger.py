@@ -199,7 +199,7 @@ def test_the_same_message_again_is_recorded_and_makes_nothing_new(database: Data
     assert verdicts(database) == [Verdict.OPENED_TICKET, Verdict.REPEATED, Verdict.REPEATED]
     with database.reading() as session:
         assert [session.get_one(LedgerEntry, number).same_as for number in (again, third)] == [first, first]
-        assert undecided(session) == []
+        assert undecided(session, NOW) == []
 
 
 def test_a_message_that_could_not_be_opened_is_judged_again_when_it_is_put_back(database: Database) -> None:
@@ -208,7 +208,7 @@ def test_a_message_that_could_not_be_opened_is_judged_again_when_it_is_put_back(
 
     again = taken(database, letter(), 2)
     with database.reading() as session:
-        assert undecided(session) == [again]
+        assert undecided(session, NOW) == [again]
         assert session.get_one(LedgerEntry, again).same_as == first
     taken(database, letter(), 3)  # while it waits
     decide(database, again, Verdict.OPENED_TICKET)
@@ -265,7 +265,7 @@ def test_what_waits_for_a_verdict_comes_oldest_first(database: Database) -> None
     decide(database, numbers[1], Verdict.UNCLEAR)
 
     with database.reading() as session:
-        assert undecided(session) == [numbers[0], numbers[2]]
+        assert undecided(session, NOW) == [numbers[0], numbers[2]]
 
 
 def test_what_is_decided_lies_in_the_inbox_until_it_was_put_away(database: Database) -> None:

@@ -102,7 +102,7 @@ class Installation:
     def lease(self, name: str, expires_at: datetime) -> None:
         """Let a flow hold its lease until an instant."""
         with self.database.unit_of_work() as session:
-            session.merge(Lease(name=name, holder="somebody", expires_at=expires_at))
+            session.merge(Lease(name=name, holder="somebody", expires_at=expires_at, worked_until=expires_at))
 
 
 def _reported(number: int, *, credit: str, shares_identity: bool) -> Ticket:

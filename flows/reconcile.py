@@ -19,6 +19,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import StateType
+from prefect.runtime import flow_run
 from prefect.states import Crashed
 from sqlalchemy import or_, select
 
@@ -68,7 +69,7 @@ def _not_shown(place: Installation, reference: str) -> list[str]:
 
 def bury_the_dead(place: Installation) -> int:
     """Mark runs as crashed that Prefect believes in, though their process ended without a word."""
-    at_work = _holders(place)
+    at_work = {*_holders(place), flow_run.get_id()}
     before = {"before_": place.clock() - BELIEVED}
     with desk.prefect_api() as client:
         silent = client.read_flow_runs(

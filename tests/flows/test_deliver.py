@@ -164,7 +164,7 @@ def test_a_mail_whose_sender_was_killed_leaves_again_under_the_same_message_id(
     assert sorted(states(world)) == ["sending", "waiting", "waiting", "waiting"]
 
     # The dead one held its lease and its claim by the real clock.
-    world.present.now = datetime.now(UTC) + timedelta(minutes=1)
+    world.present.now = datetime.now(UTC) + timedelta(minutes=2)
     assert deliver(minutes=0) == 3
     assert sorted(states(world)) == ["sending", "sent", "sent", "sent"]
     world.present.now += CLAIM
@@ -236,7 +236,7 @@ def test_a_mail_that_no_server_takes_or_nobody_can_write_is_parked_and_stops_no_
     for _ in range(2 + len(retry_waits(world.place.config))):
         state = deliver(minutes=0, return_state=True)
         failures += state.is_failed()
-        world.present.passes(hours=4)
+        world.present.passes(days=1)
 
     assert failures == 1 + len(retry_waits(world.place.config))
     copies = outbox(world, MailKind.IBD_COPY)

@@ -168,7 +168,7 @@ def test_a_shift_that_nobody_works_is_started(today: World, monkeypatch: pytest.
     reconcile()
     assert started == {"deliver": 1}
 
-    world.present.now += 2000 * LEASE
+    world.present.now += 1100 * LEASE
     reconcile()
     assert started == {"deliver": 2, "intake": 1}
 

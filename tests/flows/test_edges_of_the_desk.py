@@ -1,0 +1,151 @@
+"""Edges where a name could leak, an answer be lost, or a copy wait for ever."""
+
+import shutil
+
+import pytest
+from meldbalie.flows.intake import intake
+from meldbalie.flows.ticket import next_form, take_answer
+from meldbalie.models import acts
+from meldbalie.models.errors import Refused
+from meldbalie.models.ledger import Verdict
+from meldbalie.models.outbox import MailKind
+from meldbalie.models.states import CloseReason
+from meldbalie.models.ticket import ticket_called
+from meldbalie.tests.flows.glances import (
+    answers,
+    goes_round,
+    history,
+    outbox,
+    reply_address,
+    states,
+    verdicts,
+)
+from meldbalie.tests.flows.world import NAME, World
+
+FIRST = "CVD-2026-0001"
+PLAIN = "Op https://www.voorbeeld.example/ staat een lijst met wachtwoorden open."
+
+
+def test_a_note_of_the_staff_on_a_closed_ticket_stays_internal(world: World) -> None:
+    world.arrives(world.reports())
+    goes_round(world)
+    with world.place.database.unit_of_work() as session:
+        who = {"by": "Balie", "because": "Ligt bij een ander.", "now": world.present()}
+        ticket = ticket_called(session, FIRST)
+        acts.invalidate(session, ticket, **who)
+        acts.close(session, ticket, reason=CloseReason.OUT_OF_SCOPE, **who)
+
+    note = world.reports(f"Volgens {NAME} is het nu wel weg.", recipient=reply_address(world, FIRST, "staff"))
+    world.arrives(note)
+    goes_round(world)
+
+    assert world.tickets() == [FIRST]
+    assert verdicts(world) == [Verdict.OPENED_TICKET, Verdict.JOINED_TICKET]
+    assert all(NAME not in mail.text for mail in world.read_by(world.people.web_team))
+
+
+def test_the_key_that_a_reporter_sends_later_is_sealed_to(world: World) -> None:
+    world.arrives(world.reports(PLAIN, seals=False, key=False))
+    goes_round(world)
+    assert not world.read_by(world.people.reporter)[0].was_decrypted
+
+    world.arrives(world.reports("Mijn sleutel.", recipient=reply_address(world, FIRST), seals=False))
+    goes_round(world)
+    answers(world, FIRST)
+    goes_round(world)
+
+    answer = world.read_by(world.people.reporter)[-1]
+    assert answer.was_decrypted
+    assert "Dank." in answer.text
+    assert "key_taken" in history(world, FIRST)
+
+
+def test_a_host_of_the_reporters_own_is_no_target_for_the_ibd(world: World) -> None:
+    world.arrives(world.reports(PLAIN, subject="SSRF, gezien op poc.onderzoek.example"))
+    goes_round(world)
+
+    [copy] = world.read_by(world.people.ibd)
+    assert "www.voorbeeld.example" in copy.text
+    assert "onderzoek.example" not in copy.text
+
+
+def test_nothing_is_closed_over_a_copy_that_waits_for_a_look(world: World) -> None:
+    world.arrives(world.reports(f"{PLAIN}\nIk ben Piet en werk bij Acme."))
+    goes_round(world)
+    assert states(world, MailKind.IBD_COPY) == ["held"]
+
+    who = {"by": "Balie", "because": "Opgelost.", "now": world.present()}
+    with world.place.database.unit_of_work() as session:
+        acts.accept(session, ticket_called(session, FIRST), **who)
+    with world.place.database.unit_of_work() as session, pytest.raises(Refused, match="held"):
+        acts.close(session, ticket_called(session, FIRST), reason=CloseReason.REMEDIATED, **who)
+    with world.place.database.unit_of_work() as session:
+        ticket = ticket_called(session, FIRST)
+        acts.release_copy(session, ticket, by="Balie", now=world.present())
+        acts.close(session, ticket, reason=CloseReason.REMEDIATED, **who)
+    goes_round(world)
+
+    assert states(world, MailKind.IBD_COPY) == ["sent"]
+
+
+def test_an_answer_to_a_machines_report_brings_the_link_to_read_it_by(world: World) -> None:
+    report = world.reports(PLAIN, seals=False, key=False)
+    world.arrives(b"List-Id: <scans.onderzoek.example>\r\n" + report)
+    goes_round(world)
+    assert outbox(world, MailKind.RECEIPT) == []
+
+    answers(world, FIRST)
+    goes_round(world)
+
+    assert states(world, MailKind.RECEIPT, MailKind.ANSWER) == ["sent", "sent"]
+
+
+def test_two_open_forms_lose_no_answer_and_apply_none_twice(world: World) -> None:
+    world.arrives(world.reports())
+    goes_round(world)
+    first, second = next_form(world.place, FIRST), next_form(world.place, FIRST)
+    assert first is not None
+    assert second is not None
+    confirm = {"action": "confirm", "who": "Balie"}
+
+    said = [take_answer(world.place, FIRST, number, confirm) for number in (second[0], first[0], second[0])]
+
+    assert said == ["applied", "refused", "applied before"]
+    assert history(world, FIRST).count("moved") == 1
+
+
+def test_a_form_that_would_drop_a_field_is_refused(world: World) -> None:
+    world.arrives(world.reports())
+    goes_round(world)
+    form = next_form(world.place, FIRST)
+    assert form is not None
+    accept = {"action": "accept: it will be fixed", "who": "Balie", "expected_fix_date": "2126-12-01"}
+
+    assert take_answer(world.place, FIRST, form[0], accept) == "refused"
+
+    asked_again = next_form(world.place, FIRST)
+    assert asked_again is not None
+    assert "makes no use of expected fix date" in str(asked_again[1]._description)
+    assert "moved" not in history(world, FIRST)
+
+
+def test_a_report_that_we_cannot_open_just_now_is_tried_again(world: World) -> None:
+    private = world.people.desk.home / "private-keys-v1.d"
+    away = private.with_name("away")
+    world.arrives(world.reports())
+    shutil.move(private, away)
+    world.place.keyring.stop()
+
+    assert intake(minutes=0) == 0
+    assert verdicts(world) == [None]
+    assert outbox(world) == []
+
+    shutil.rmtree(private, ignore_errors=True)
+    shutil.move(away, private)
+    world.place.keyring.stop()
+    world.present.passes(hours=1)
+    goes_round(world)
+
+    assert world.tickets() == [FIRST]
+    with world.place.database.reading() as session:
+        assert ticket_called(session, FIRST).arrived_at < world.present.now

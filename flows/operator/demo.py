@@ -74,7 +74,7 @@ def demonstrate(directory: Path, *, once: bool) -> None:
         with mail, Supervisor(children, say=say, logs=logs, lock=lock) as processes:
             say(f"mail server: IMAP on port {IMAP_PORT}, SMTP on port {SMTP_PORT}")
             with stopping_on_signals(processes, say):
-                Story(place, people, mail, say).tell()
+                Story(place, people, mail, say, stopping=lambda: processes.is_stopping).tell()
                 if once:
                     return
                 say("stays up until Ctrl-C")

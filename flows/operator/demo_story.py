@@ -60,13 +60,20 @@ class Story:
     """Acts as two reporters, and follows what becomes of what they sent."""
 
     def __init__(
-        self, place: Installation, people: People, mail: LocalMailServer, say: Callable[[str], None]
+        self,
+        place: Installation,
+        people: People,
+        mail: LocalMailServer,
+        say: Callable[[str], None],
+        *,
+        stopping: Callable[[], bool],
     ) -> None:
         """Take the installation to report to, the people, and where their mail arrives."""
         self._place = place
         self._people = people
         self._mail = mail
         self._say = say
+        self._stopping = stopping
         self._until = time.monotonic() + PATIENCE_SECONDS
 
     def tell(self) -> None:
@@ -178,6 +185,8 @@ class Story:
             self._look_again(f"no receipt for {reference} in the mailbox of its reporter")
 
     def _look_again(self, so_far: str) -> None:
+        if self._stopping():
+            raise DemoFailed(f"stopped before the end of the story: {so_far}")
         if time.monotonic() > self._until:
             logs = self._place.config.logs.directory
             raise DemoFailed(f"after {PATIENCE_SECONDS:.0f} s: {so_far}; the logs in {logs} may say why")

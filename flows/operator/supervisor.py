@@ -110,6 +110,11 @@ class Supervisor:
                 self._look_after(kept)
             time.sleep(BEAT_SECONDS)
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether somebody has asked to stop."""
+        return self._asked_to_stop
+
     def ask_to_stop(self) -> None:
         """End :meth:`start` and :meth:`wait` soon; safe in a signal handler and from any thread."""
         self._asked_to_stop = True

@@ -71,14 +71,14 @@ def demonstrate(directory: Path, *, once: bool) -> None:
         migrate(place.database)
         with place.database.unit_of_work() as session:
             import_owners(session, owner_directory(people), on=place.promise.local_day(place.clock()))
-        with mail, Supervisor(children, say=say, logs=logs, lock=lock) as processes:
+        processes = Supervisor(children, say=say, logs=logs, lock=lock)
+        with stopping_on_signals(processes, say), mail, processes:
             say(f"mail server: IMAP on port {IMAP_PORT}, SMTP on port {SMTP_PORT}")
-            with stopping_on_signals(processes, say):
-                Story(place, people, mail, say, stopping=lambda: processes.is_stopping).tell()
-                if once:
-                    return
-                say("stays up until Ctrl-C")
-                processes.wait()
+            Story(place, people, mail, say, stopping=lambda: processes.is_stopping).tell()
+            if once:
+                return
+            say("stays up until Ctrl-C")
+            processes.wait()
 
 
 def make_enterable(directory: Path) -> None:

@@ -65,7 +65,7 @@ def _work_through(place: Installation, mailbox: IntakeMailbox, shift: Shift) -> 
 
 def take_waiting(place: Installation, mailbox: IntakeMailbox, shift: Shift) -> int:
     """Write every waiting message that the ledger does not have yet into it, each in one commit."""
-    where = ledger.Place(f"{place.imap.user}@{place.imap.host}/{place.imap.inbox}", mailbox.uidvalidity)
+    where = _where(place, mailbox)
     waiting = mailbox.waiting()
     with place.database.reading() as session:
         entered = ledger.uids_entered(session, where, [message.uid for message in waiting])
@@ -113,9 +113,11 @@ def take_in(number: int) -> Verdict:
 
 def put_away(place: Installation, mailbox: IntakeMailbox) -> int:
     """Move every decided message out of the inbox; one that is gone already does not matter."""
-    where = ledger.Place(f"{place.imap.user}@{place.imap.host}/{place.imap.inbox}", mailbox.uidvalidity)
+    where = _where(place, mailbox)
     with place.database.reading() as session:
         decided = ledger.not_put_away(session, where)
+    if not decided:
+        return 0
     in_quarantine = [uid for _, uid, verdict in decided if verdict is Verdict.QUARANTINED]
     in_archive = [uid for _, uid, verdict in decided if verdict is not Verdict.QUARANTINED]
     for uids, folder in ((in_archive, place.imap.archive), (in_quarantine, place.imap.quarantine)):
@@ -124,6 +126,11 @@ def put_away(place: Installation, mailbox: IntakeMailbox) -> int:
     with place.database.unit_of_work() as session:
         ledger.were_put_away(session, [number for number, _, _ in decided], now=place.clock())
     return len(decided)
+
+
+def _where(place: Installation, mailbox: IntakeMailbox) -> ledger.Place:
+    account = place.imap
+    return ledger.Place(f"{account.user}@{account.host}/{account.inbox}", mailbox.uidvalidity)
 
 
 def _undecided(place: Installation) -> list[int]:

@@ -5,9 +5,11 @@ an old name gets the new one, and a shift that nobody works is begun. Old housek
 deleted, because Prefect keeps every run for good.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from prefect import flow
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterName,
@@ -18,7 +20,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 from sqlalchemy import or_, select
@@ -70,17 +72,10 @@ def _not_shown(place: Installation, reference: str) -> list[str]:
 def bury_the_dead(place: Installation) -> int:
     """Mark runs as crashed that Prefect believes in, though their process ended without a word."""
     at_work = {*_holders(place), flow_run.get_id()}
-    before = {"before_": place.clock() - BELIEVED}
+    before = FlowRunFilterStartTime.model_validate({"before_": place.clock() - BELIEVED})
+    silent = FlowRunFilter(state=_in_state(*IN_HAND), start_time=before)
     with desk.prefect_api() as client:
-        silent = client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=list(HOUSEKEEPING))),
-            flow_run_filter=FlowRunFilter(
-                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=IN_HAND)),
-                start_time=FlowRunFilterStartTime.model_validate(before),
-            ),
-            limit=AT_A_TIME,
-        )
-        dead = [run for run in silent if str(run.id) not in at_work]
+        dead = [run for run in _runs_of(client, HOUSEKEEPING, silent) if str(run.id) not in at_work]
         for run in dead:
             client.set_flow_run_state(run.id, Crashed(message="its process ended silently"), force=True)
     return len(dead)
@@ -88,33 +83,32 @@ def bury_the_dead(place: Installation) -> int:
 
 def forget_missed_runs(place: Installation) -> int:
     """Delete the sweeps and reconciliations that an outage made late; the next one does their work."""
-    missed = {"before_": place.clock()}
-    with desk.prefect_api() as client:
-        late = client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=list(SCHEDULED))),
-            flow_run_filter=FlowRunFilter(
-                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
-                expected_start_time=FlowRunFilterExpectedStartTime.model_validate(missed),
-            ),
-            limit=AT_A_TIME,
-        )
-        for run in late:
-            client.delete_flow_run(run.id)
-    return len(late)
+    missed = FlowRunFilterExpectedStartTime.model_validate({"before_": place.clock()})
+    late = FlowRunFilter(state=_in_state(StateType.SCHEDULED), expected_start_time=missed)
+    return _delete(SCHEDULED, late)
 
 
 def forget_old_runs(place: Installation) -> int:
     """Delete housekeeping runs that ended days ago; runs of tickets stay."""
     before = FlowRunFilterEndTime.model_validate({"before_": place.clock() - KEEP_HOUSEKEEPING})
+    return _delete(HOUSEKEEPING, FlowRunFilter(end_time=before))
+
+
+def _delete(flows: Sequence[str], which: FlowRunFilter) -> int:
     with desk.prefect_api() as client:
-        old = client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=list(HOUSEKEEPING))),
-            flow_run_filter=FlowRunFilter(end_time=before),
-            limit=AT_A_TIME,
-        )
-        for run in old:
+        runs = _runs_of(client, flows, which)
+        for run in runs:
             client.delete_flow_run(run.id)
-    return len(old)
+    return len(runs)
+
+
+def _runs_of(client: SyncPrefectClient, flows: Sequence[str], which: FlowRunFilter) -> list[FlowRun]:
+    names = FlowFilter(name=FlowFilterName(any_=list(flows)))
+    return client.read_flow_runs(flow_filter=names, flow_run_filter=which, limit=AT_A_TIME)
+
+
+def _in_state(*states: StateType) -> FlowRunFilterState:
+    return FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states)))
 
 
 def _holders(place: Installation) -> dict[str, str]:

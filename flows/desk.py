@@ -122,17 +122,15 @@ def run_address(place: Installation, run_id: str | None) -> str:
 
 def run_name(place: Installation, ticket: Ticket) -> str:
     """What the list of runs shows: number, state, owner, when the answer is due."""
-    owner = ticket.owner.name if ticket.owner else "triage"
-    parts = [ticket.reference, STATE_LABELS[ticket.state][1], owner, _due_in_short(place, ticket)]
+    parts = [ticket.reference, STATE_LABELS[ticket.state][1], ticket.owner_name, _due_in_short(place, ticket)]
     return " · ".join(part for part in parts if part)
 
 
 def run_tags(ticket: Ticket) -> list[str]:
     """By what the list of runs is filtered."""
-    owner = ticket.owner.name if ticket.owner else "triage"
     return [
         "ticket",
-        f"owner:{owner}",
+        f"owner:{ticket.owner_name}",
         f"state:{ticket.state.value.lower()}",
         f"waiting:{ticket.waiting_on.value}",
     ]

@@ -93,7 +93,7 @@ def _handler_report(place: Installation, session: Session, mail: Mail) -> Spoken
             channel="mail",
             was_encrypted=ticket.was_encrypted,
             signature=SIGNATURES.get(ticket.signature, "invalid"),
-            owner=ticket.owner.name if ticket.owner else "triage",
+            owner=ticket.owner_name,
             matches=_matches(place, session, ticket),
             run_url=run_url,
             report=message.text,
@@ -190,7 +190,7 @@ def _rung(place: Installation, session: Session, mail: Mail) -> Spoken:
     clock = next(clock for clock in ticket.clocks if clock.kind == ClockKind(facts["clock"]))
     told = say.Rung(
         ticket=ticket.reference,
-        owner=ticket.owner.name if ticket.owner else "triage",
+        owner=ticket.owner_name,
         clock=clock.kind.value,
         share=float(facts["share"]),
         due_at=clock.due_at,

@@ -173,7 +173,7 @@ def assign(session: Session, ticket: Ticket, *, to: str, by: str, because: str, 
         raise Refused(f"there is no owner called {to!r}; known are: {known or 'none yet'}")
     if owner.id == ticket.owner_id:
         raise Refused(f"{ticket.reference} is already with {to}")
-    was = ticket.owner.name if ticket.owner else "triage"
+    was = ticket.owner_name
     ticket.owner = owner
     given = ticket.record("assigned", by=by, at=now, because=because, **{"from": was, "to": owner.name})
     tell_owner(session, ticket, given)

@@ -89,6 +89,11 @@ class Ticket(Base):
         return self.state is not TicketState.CLOSED
 
     @property
+    def owner_name(self) -> str:
+        """Whose it is; what nobody owns is with triage."""
+        return self.owner.name if self.owner else "triage"
+
+    @property
     def report(self) -> "Message":
         """The first message: the report itself."""
         return self.messages[0]

@@ -59,7 +59,7 @@ def _head(place: Records, ticket: Ticket) -> list[str]:
     return [
         f"{ticket.reference}: {STATE_LABELS[ticket.state][1]}, {ticket.tlp}",
         f"  received {local(place, ticket.arrived_at)}, due {local(place, clock.due_at)}, {answered}",
-        f"  owner {ticket.owner.name if ticket.owner else 'triage'}: {printable(ticket.routed_because)}",
+        f"  owner {ticket.owner_name}: {printable(ticket.routed_because)}",
         f"  came {'encrypted' if ticket.was_encrypted else 'in the clear'}, signature {ticket.signature}",
     ]
 

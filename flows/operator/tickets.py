@@ -36,6 +36,6 @@ def _line(place: Records, ticket: Ticket) -> str:
     answered = f"answered {local(place, clock.stopped_at)}" if clock.stopped_at else "not answered"
     return (
         f"{ticket.reference}  {STATE_LABELS[ticket.state][1]:<14}"
-        f"  {ticket.owner.name if ticket.owner else 'triage':<24}"
+        f"  {ticket.owner_name:<24}"
         f"  due {local(place, clock.due_at)}  {answered}"
     )

@@ -62,7 +62,7 @@ def _may_be_opened_later(place: Installation, opened: Opened) -> bool:
     if opened.problem is Problem.NO_SECRET_KEY:
         own = {key.fingerprint for key in place.keyring.own_keys()}
         return place.config.pgp.fingerprint not in own
-    return opened.problem in (Problem.TIMEOUT, Problem.UNREADABLE)
+    return opened.problem in (Problem.TIMEOUT, Problem.UNREADABLE, Problem.PASSPHRASE)
 
 
 def _begin_try(place: Installation, number: int) -> bytes | None:

@@ -5,6 +5,9 @@ import shutil
 import pytest
 from meldbalie.flows.intake import intake
 from meldbalie.flows.ticket import next_form, take_answer
+from meldbalie.mailbox.letter import Letter
+from meldbalie.mailbox.opening import Opened
+from meldbalie.mailbox.problem import Problem
 from meldbalie.models import acts
 from meldbalie.models.errors import Refused
 from meldbalie.models.ledger import Verdict
@@ -149,3 +152,18 @@ def test_a_report_that_we_cannot_open_just_now_is_tried_again(world: World) -> N
     assert world.tickets() == [FIRST]
     with world.place.database.reading() as session:
         assert ticket_called(session, FIRST).arrived_at < world.present.now
+
+
+def test_a_wrong_passphrase_of_ours_quarantines_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "meldbalie.flows.filing.open_letter",
+        lambda raw, *args, **more: Opened(Letter.read(raw), was_encrypted=True, problem=Problem.PASSPHRASE),
+    )
+    world.arrives(world.reports())
+
+    assert intake(minutes=0) == 0
+
+    assert verdicts(world) == [None]
+    assert outbox(world) == []

@@ -20,7 +20,7 @@ from ..models.ledger import LedgerEntry, Verdict
 from ..models.outbox import MailKind, Thread, write_mail
 from ..models.promise import Correspondent
 from ..models.ticket import Ticket
-from ..models.vault import vault
+from ..models.vault import digest_of
 from .installation import Installation
 from .judging import Judged, judge
 from .tokens import tokens_in
@@ -186,7 +186,7 @@ def _tell_sender(
         MailKind.CANNOT_OPEN,
         Correspondent("", sender),
         party="reporter",
-        cause=f"{vault.keyed_digest(sender.lower())}/{place.promise.local_day(now)}",
+        cause=f"{digest_of(sender)}/{place.promise.local_day(now)}",
         now=now,
         ticket=None,
     )

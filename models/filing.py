@@ -30,6 +30,7 @@ from .ticket import (
     Ticket,
     WaitingOn,
 )
+from .vault import digest_of
 
 MOST_TOKENS = 100
 #: A copy that waits until a human has said that a machine's mail is a report.
@@ -84,7 +85,12 @@ def open_ticket(
         linked_to=linked_to.id if linked_to else None,
     )
     session.add(ticket)
-    ticket.reporter = Reporter(name=received.name, address=received.address, fingerprint=received.fingerprint)
+    ticket.reporter = Reporter(
+        name=received.name,
+        address=received.address,
+        address_digest=digest_of(received.address) if received.address else None,
+        fingerprint=received.fingerprint,
+    )
     ticket.targets = [Target(value=target) for target in received.targets]
     ticket.messages = [_message(received, Direction.FROM_REPORTER, entry)]
     ticket.record("opened", by="intake", at=now, arrived_at=received.arrived_at.isoformat())

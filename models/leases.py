@@ -18,6 +18,7 @@ class Lease(Base):
     holder: Mapped[str]
     expires_at: Mapped[datetime]
     worked_until: Mapped[datetime | None]
+    process: Mapped[str | None]
 
 
 def take_lease(session: Session, name: str, *, holder: str, now: datetime, lasting: timedelta) -> bool:

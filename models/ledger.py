@@ -16,7 +16,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, or_, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from .base import Base
+from .base import Base, ImapNumber
 from .vault import SealedBytes, SealedText
 
 BATCH = 500
@@ -72,8 +72,8 @@ class LedgerEntry(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     mailbox: Mapped[str]
-    uidvalidity: Mapped[int]
-    uid: Mapped[int]
+    uidvalidity: Mapped[int] = mapped_column(ImapNumber)
+    uid: Mapped[int] = mapped_column(ImapNumber)
     message_id: Mapped[str] = mapped_column(SealedText)
     identity: Mapped[str] = mapped_column()
     digest: Mapped[str]

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from .base import Base
 from .promise import Correspondent, Promise
 from .ticket import Message, Ticket
-from .vault import SealedJson, SealedText
+from .vault import SealedJson, SealedText, digest_of
 
 
 class MailKind(StrEnum):
@@ -50,7 +50,10 @@ class Mail(Base):
     """One mail to one recipient."""
 
     __tablename__ = "outbox"
-    __table_args__ = (Index("ix_outbox_due", "state", "next_try_at"),)
+    __table_args__ = (
+        Index("ix_outbox_due", "state", "next_try_at"),
+        Index("ix_outbox_to", "recipient_digest", "created_at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     once: Mapped[str] = mapped_column(unique=True)
@@ -60,6 +63,7 @@ class Mail(Base):
     ledger_id: Mapped[int | None] = mapped_column(ForeignKey("ledger.id"))
     party: Mapped[str]
     recipient: Mapped[str] = mapped_column(SealedText)
+    recipient_digest: Mapped[str | None]
     recipient_name: Mapped[str] = mapped_column(SealedText, default="")
     fingerprint: Mapped[str] = mapped_column(SealedText, default="")
     facts: Mapped[dict[str, Any] | None] = mapped_column(SealedJson)
@@ -118,6 +122,7 @@ def write_mail(
         message=about,
         party=party,
         recipient=to.address,
+        recipient_digest=digest_of(to.address),
         recipient_name=to.name,
         fingerprint=to.fingerprint,
         facts=dict(facts or {}),

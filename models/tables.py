@@ -1,6 +1,35 @@
 """Every table, imported once, so that ``Base.metadata`` is whole."""
 
-from . import clocks, desk, leases, ledger, links, outbox, owners, ticket
+from . import (
+    alarms,
+    audited,
+    clocks,
+    desk,
+    leases,
+    ledger,
+    links,
+    outbox,
+    owners,
+    published_keys,
+    suggestions,
+    ticket,
+    undeliverable,
+)
 from .base import Base
 
-__all__ = ["Base", "clocks", "desk", "leases", "ledger", "links", "outbox", "owners", "ticket"]
+__all__ = [
+    "Base",
+    "alarms",
+    "audited",
+    "clocks",
+    "desk",
+    "leases",
+    "ledger",
+    "links",
+    "outbox",
+    "owners",
+    "published_keys",
+    "suggestions",
+    "ticket",
+    "undeliverable",
+]

@@ -217,6 +217,7 @@ class Reporter(Base):
     ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), primary_key=True)
     name: Mapped[str | None] = mapped_column(SealedText)
     address: Mapped[str | None] = mapped_column(SealedText)
+    address_digest: Mapped[str | None] = mapped_column(index=True)
     fingerprint: Mapped[str | None] = mapped_column(SealedText)
     shares_identity: Mapped[bool] = mapped_column(default=False)
     credit: Mapped[str] = mapped_column(default="unasked")

@@ -65,6 +65,11 @@ class Vault:
 vault = Vault()
 
 
+def digest_of(address: str) -> str:
+    """The keyed digest by which a mail address is found again; capitals do not matter."""
+    return vault.keyed_digest(address.lower())
+
+
 class SealedBytes(TypeDecorator[bytes]):
     """Bytes that lie encrypted in the database."""
 

@@ -46,6 +46,7 @@ __all__ = [
     "Unit",
     "due",
     "elapsed",
+    "put_off",
 ]
 
 Pause = tuple[datetime, datetime]
@@ -127,6 +128,12 @@ def due(start: datetime, duration: Duration, calendar: Calendar, pauses: Iterabl
         raise BadDuration(
             f"{duration} from {start.isoformat()} is too long: due lies beyond the year 9999"
         ) from None
+
+
+def put_off(start: datetime, promised: datetime, pauses: Iterable[Pause] = ()) -> datetime:
+    """Give a promised instant, in UTC, moved by what of the pauses lies after a start, in real time."""
+    begin, nominal = _checked(start), _checked(promised)
+    return moment_of(_run(_RoundTheClock(), begin, nominal - begin, _merged(pauses)))
 
 
 def elapsed(

@@ -1,0 +1,183 @@
+"""Clocks as a ticket's history says them.
+
+Pure: events and plans in, readings out. A clock is never counted on; it is read from the history each
+time, so that the same history gives the same clocks whatever was down in between, and each reading can
+say why. A mail that came back was not delivered: what it started or stopped is taken back.
+"""
+
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from operator import attrgetter
+from zoneinfo import ZoneInfo
+
+from .calendar import Calendar, Pause, due, put_off
+from .clock_rules import (
+    PAUSED,
+    PAUSING,
+    RULES,
+    Effect,
+    Happened,
+    Plan,
+    Rule,
+    instant_of,
+    rules_of,
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a reading: when, and what happened to the clock."""
+
+    at: datetime
+    told: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A clock as the history says it: all instants in UTC.
+
+    ``round`` counts how often it was started. While ``paused_since`` is set, ``due_at`` moves on with
+    the time; it is given as if the pause ended the moment it began.
+    """
+
+    kind: str
+    round: int
+    started_at: datetime
+    due_at: datetime
+    stopped_at: datetime | None
+    paused_since: datetime | None
+    steps: tuple[Step, ...]
+
+
+def read_clocks(history: Iterable[Happened], plan: Plan) -> list[Reading]:
+    """Read every clock that has ever started off a history; the events come in their order."""
+    events = list(history)
+    counted = _not_taken_back(events)
+    readings = (_read(kind, rows, events, counted, plan) for kind, rows in rules_of(plan).items())
+    return [reading for reading in readings if reading is not None]
+
+
+def _not_taken_back(events: Sequence[Happened]) -> set[int]:
+    """The positions of the events that count: a delivery that bounced later is left out."""
+    counted: dict[int, Happened] = {}
+    for position, event in enumerate(events):
+        if event.kind in ("bounced", "clock_resumed"):
+            counted = {at: one for at, one in counted.items() if not _is_taken_back_by(event, one)}
+        counted[position] = event
+    return set(counted)
+
+
+def _is_taken_back_by(event: Happened, one: Happened) -> bool:
+    """Whether an event says that an earlier one was an error; histories of 0.1 name no mail."""
+    if event.kind == "bounced":
+        number = event.facts.get("number")
+        return number is not None and one.kind == "delivered" and one.facts.get("number") == number
+    is_stop = one.kind == "clock_stopped" and one.facts.get("clock") == event.facts.get("clock")
+    rules = RULES[event.facts["clock"]]
+    has_stopped_it = any(rule.applies(one) for rule in rules if rule.effect is Effect.STOPS)
+    return is_stop or (has_stopped_it and "number" not in one.facts)
+
+
+@dataclass
+class _Run:
+    """A clock while its history is gone through."""
+
+    rules: Sequence[Rule]
+    rounds: int = 0
+    started: Happened | None = None
+    stopped_at: datetime | None = None
+    has_ended: bool = False
+    steps: list[Step] = field(default_factory=list[Step])
+
+    def go_on(self, event: Happened) -> None:
+        """Let one event do what the first rule that applies says."""
+        rule = next((rule for rule in self.rules if rule.applies(event)), None)
+        if rule is None or self.has_ended:
+            return
+        at = instant_of(event)
+        if rule.effect is Effect.STARTS:
+            self.rounds, self.started, self.stopped_at = self.rounds + 1, event, None
+            self.steps.append(Step(at, f"starts: {rule.because}"))
+            return
+        self.has_ended = rule.effect is Effect.ENDS
+        if self.started is not None and self.stopped_at is None:
+            self.stopped_at = at
+            self.steps.append(Step(at, f"stops: {rule.because}"))
+
+    def pass_over(self, event: Happened) -> None:
+        """Say that an event would have done something, had it not been taken back."""
+        if any(rule.applies(event) for rule in self.rules):
+            self.steps.append(Step(event.at, "does not count: that mail came back"))
+
+
+def _read(
+    kind: str, rules: Sequence[Rule], events: Sequence[Happened], counted: Container[int], plan: Plan
+) -> Reading | None:
+    run = _Run(rules)
+    for position, event in enumerate(events):
+        (run.go_on if position in counted else run.pass_over)(event)
+    if run.started is None:
+        return None
+    begin = instant_of(run.started)
+    pauses, paused_since = _pauses(events) if kind in PAUSED else ([], None)
+    due_at = _due(kind, run.started, plan, pauses)
+    steps = run.steps + _pauses_told(pauses, paused_since, begin, run.stopped_at)
+    return Reading(
+        kind=kind,
+        round=run.rounds,
+        started_at=begin,
+        due_at=due_at,
+        stopped_at=run.stopped_at,
+        paused_since=None if run.stopped_at else paused_since,
+        steps=tuple(sorted(steps, key=attrgetter("at"))),
+    )
+
+
+def _due(kind: str, started: Happened, plan: Plan, pauses: Sequence[Pause]) -> datetime:
+    begin = instant_of(started)
+    match kind:
+        case "response":
+            return due(begin, plan.response, plan.calendar)
+        case "share":
+            return begin + plan.share
+        case "update":
+            return due(begin, plan.update, plan.calendar, pauses)
+        case "fix":
+            promised = end_of_day(date.fromisoformat(started.facts["fix_on"]), plan.calendar)
+            return put_off(begin, promised, pauses)
+        case name:
+            return begin + timedelta(hours=next(law.hours for law in plan.statutory if law.name == name))
+
+
+def end_of_day(day: date, calendar: Calendar) -> datetime:
+    """The instant at which a local day has passed: the first one of the next day."""
+    midnight = datetime.combine(day + timedelta(days=1), time(), ZoneInfo(calendar.zone))
+    return midnight.astimezone(UTC)
+
+
+def _pauses(events: Iterable[Happened]) -> tuple[list[Pause], datetime | None]:
+    """The pauses that have ended, and when the one began that has not."""
+    ended: list[Pause] = []
+    since: datetime | None = None
+    for event in events:
+        if event.kind != "waiting":
+            continue
+        if event.facts.get("on") in PAUSING:
+            since = since or event.at
+        elif since is not None:
+            ended.append((since, event.at))
+            since = None
+    return ended, since
+
+
+def _pauses_told(
+    ended: Iterable[Pause], since: datetime | None, begin: datetime, stopped_at: datetime | None
+) -> list[Step]:
+    told: list[Step] = []
+    for first, last in (*ended, *([(since, None)] if since else ())):
+        if (last is None or last > begin) and (stopped_at is None or first < stopped_at):
+            told.append(Step(max(first, begin), "stands still: somebody else is waited for"))
+            if last is not None:
+                told.append(Step(last, "runs on"))
+    return told

@@ -1,0 +1,252 @@
+"""Clocks read from histories: what starts, stops, restarts and pauses each, and why."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from meldbalie.models.calendar import Calendar, Duration, put_off
+from meldbalie.models.clock_reading import Reading, end_of_day, read_clocks
+from meldbalie.models.clock_rules import FIX, RESPONSE, SHARE, UPDATE, Happened, Plan, Statutory
+
+ARRIVED = datetime(2026, 11, 19, 13, 5, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+EARLY_WARNING = Statutory("early_warning", 24, starts_on="exploited", stops_on="authority_warned")
+PLAN = Plan(
+    response=Duration.parse("5d"),
+    share=HOUR,
+    update=Duration.parse("14d"),
+    calendar=Calendar(),
+    statutory=(EARLY_WARNING,),
+)
+
+
+def at(hours: float, kind: str, **facts: Any) -> Happened:
+    """An event so many hours after the arrival."""
+    return Happened(ARRIVED + hours * HOUR, kind, facts)
+
+
+OPENED = at(0.1, "opened", arrived_at=ARRIVED.isoformat())
+RECEIPT = at(0.2, "delivered", mail="receipt", party="reporter", number=1)
+COPY = at(0.3, "delivered", mail="ibd_copy", party="ibd", number=2)
+
+
+def answered(hours: float, *, number: int = 7, fix_on: str = "2026-12-15") -> Happened:
+    return at(hours, "delivered", mail="answer", party="reporter", number=number, fix_on=fix_on)
+
+
+def read(*events: Happened, plan: Plan = PLAN) -> dict[str, Reading]:
+    return {reading.kind: reading for reading in read_clocks(events, plan)}
+
+
+def test_the_response_clock_runs_from_the_arrival_and_not_from_our_receipt():
+    clock = read(OPENED, RECEIPT)[RESPONSE]
+
+    assert clock.started_at == ARRIVED
+    assert clock.due_at == datetime(2026, 11, 24, 13, 5, tzinfo=UTC)
+    assert clock.stopped_at is None
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        RECEIPT,
+        at(3, "message", by="from_reporter"),
+        at(3, "answered", fix_on="2026-12-15"),
+        at(3, "delivered", mail="answer", party="owner", number=9),
+        at(3, "delivered", mail="state_changed", party="reporter", number=9),
+        at(3, "moved", **{"from": "RECEIVED", "to": "VALID"}),
+        at(3, "waiting", on="reporter"),
+        at(3, "milestone", what="fix_deployed"),
+    ],
+    ids=lambda event: f"{event.kind} {event.facts}",
+)
+def test_what_never_touches_the_response_clock(event: Happened):
+    before, after = read(OPENED)[RESPONSE], read(OPENED, event, at(4, "waiting", on="handler"))[RESPONSE]
+
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        answered(30),
+        at(30, "delivered", mail="state_changed", party="reporter", number=9, closing=True),
+        at(30, "published", what="answer", fix_on=""),
+        at(30, "published", what="closing"),
+        at(30, "clock_stopped", clock="response"),
+    ],
+    ids=lambda event: f"{event.kind} {event.facts}",
+)
+def test_what_stops_the_response_clock(event: Happened):
+    assert read(OPENED, event, answered(50, number=8))[RESPONSE].stopped_at == ARRIVED + 30 * HOUR
+
+
+def test_an_answer_that_came_back_lets_the_clock_run_on():
+    history = [OPENED, answered(30), at(31, "bounced", party="reporter", number=7)]
+
+    clock = read(*history)[RESPONSE]
+
+    assert clock.stopped_at is None
+    assert "does not count: that mail came back" in [step.told for step in clock.steps]
+    assert read(*history, answered(40))[RESPONSE].stopped_at == ARRIVED + 40 * HOUR
+
+
+def test_one_of_two_answers_that_came_back_leaves_the_other():
+    history = [OPENED, answered(30), answered(40, number=8), at(41, "bounced", party="reporter", number=7)]
+
+    assert read(*history)[RESPONSE].stopped_at == ARRIVED + 40 * HOUR
+
+
+def test_a_bounce_of_the_first_version_took_its_answer_back():
+    unnumbered = at(30, "delivered", mail="answer", party="reporter")
+    history = [OPENED, unnumbered, at(30, "clock_stopped", clock="response")]
+
+    assert read(*history)[RESPONSE].stopped_at == ARRIVED + 30 * HOUR
+    assert read(*history, at(31, "clock_resumed", clock="response"))[RESPONSE].stopped_at is None
+
+
+def test_the_share_clock_stops_when_the_ibd_has_its_copy_or_it_is_spam():
+    assert read(OPENED)[SHARE].due_at == ARRIVED + HOUR
+    assert read(OPENED, COPY)[SHARE].stopped_at == COPY.at
+    assert read(OPENED, at(2, "called_spam"))[SHARE].stopped_at == ARRIVED + 2 * HOUR
+    assert read(OPENED, COPY, at(2, "bounced", number=2))[SHARE].stopped_at is None
+
+
+def test_the_update_clock_starts_anew_with_each_message_to_the_reporter():
+    clock = read(OPENED, RECEIPT, answered(30))[UPDATE]
+
+    assert (clock.round, clock.started_at) == (3, ARRIVED + 30 * HOUR)
+    assert clock.due_at == ARRIVED + 30 * HOUR + 14 * DAY
+
+
+def test_nothing_starts_update_or_fix_after_the_closing():
+    closing = at(51, "delivered", mail="state_changed", party="reporter", number=9, closing=True)
+    clocks = read(OPENED, answered(30), at(50, "moved", to="CLOSED"), closing, answered(60, number=10))
+
+    assert clocks[UPDATE].stopped_at == clocks[FIX].stopped_at == ARRIVED + 50 * HOUR
+
+
+def test_the_fix_clock_is_due_when_the_promised_day_has_passed():
+    clock = read(OPENED, answered(30))[FIX]
+
+    assert clock.due_at == datetime(2026, 12, 15, 23, 0, tzinfo=UTC)
+
+
+def test_no_fix_clock_runs_without_a_promised_day():
+    assert FIX not in read(OPENED, answered(30, fix_on=""))
+
+
+def test_a_promise_that_is_taken_back_stops_and_a_new_one_starts_anew():
+    history = [OPENED, answered(30), answered(60, number=8, fix_on="")]
+
+    assert read(*history)[FIX].stopped_at == ARRIVED + 60 * HOUR
+    renewed = read(*history, answered(70, number=9, fix_on="2027-01-10"))[FIX]
+    assert (renewed.round, renewed.stopped_at) == (2, None)
+    assert renewed.due_at == datetime(2027, 1, 10, 23, 0, tzinfo=UTC)
+
+
+def test_a_deployed_fix_stops_the_fix_clock_at_the_time_that_it_names():
+    deployed = at(99, "milestone", what="fix_deployed", at="2026-12-01T09:30:00+01:00")
+
+    assert read(OPENED, answered(30), deployed)[FIX].stopped_at == datetime(2026, 12, 1, 8, 30, tzinfo=UTC)
+
+
+def test_waiting_for_the_reporter_moves_update_and_fix_by_as_long_as_it_lasted():
+    waits = [at(40, "waiting", on="reporter"), at(64, "waiting", on="handler")]
+    before, after = read(OPENED, answered(30)), read(OPENED, answered(30), *waits)
+
+    assert after[UPDATE].due_at - before[UPDATE].due_at == 24 * HOUR
+    assert after[FIX].due_at - before[FIX].due_at == 24 * HOUR
+    assert after[RESPONSE] == before[RESPONSE]
+
+
+def test_a_clock_that_stands_still_says_since_when():
+    clocks = read(OPENED, answered(30), at(40, "waiting", on="supplier"), at(50, "waiting", on="reporter"))
+
+    assert clocks[FIX].paused_since == clocks[UPDATE].paused_since == ARRIVED + 40 * HOUR
+    assert clocks[RESPONSE].paused_since is None
+
+
+def test_a_statutory_clock_runs_from_its_milestone():
+    exploited = at(50, "milestone", what="exploited", at="2026-11-20T10:00:00Z")
+    clock = read(OPENED, exploited)["early_warning"]
+
+    assert clock.due_at == datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+    assert "early_warning" not in read(OPENED)
+    warned = read(OPENED, exploited, at(55, "milestone", what="authority_warned"))["early_warning"]
+    assert warned.stopped_at == ARRIVED + 55 * HOUR
+    withdrawn = read(OPENED, exploited, at(55, "milestone_withdrawn", what="exploited"))["early_warning"]
+    assert withdrawn.stopped_at == ARRIVED + 55 * HOUR
+
+
+def test_a_reading_says_why():
+    told = [step.told for step in read(OPENED, RECEIPT, answered(30))[RESPONSE].steps]
+
+    assert told == ["starts: the report arrived", "stops: the answer reached the reporter"]
+
+
+@pytest.mark.parametrize(
+    ("day", "zone", "end"),
+    [
+        ("2026-03-29", "Europe/Amsterdam", "2026-03-29T22:00:00+00:00"),  # 23 hours long
+        ("2026-10-25", "Europe/Amsterdam", "2026-10-25T23:00:00+00:00"),  # 25 hours long
+        ("2018-11-03", "America/Sao_Paulo", "2018-11-04T03:00:00+00:00"),  # midnight does not exist
+    ],
+)
+def test_the_end_of_a_day_where_the_clocks_change(day: str, zone: str, end: str):
+    assert end_of_day(date.fromisoformat(day), Calendar(zone=zone)) == datetime.fromisoformat(end)
+
+
+def test_a_pause_before_the_start_does_not_put_off():
+    pause = (ARRIVED - 2 * DAY, ARRIVED - DAY)
+
+    assert put_off(ARRIVED, ARRIVED + DAY, [pause]) == ARRIVED + DAY
+    assert put_off(ARRIVED, ARRIVED + DAY, [(ARRIVED - DAY, ARRIVED + HOUR)]) == ARRIVED + DAY + HOUR
+
+
+EVENTS = st.sampled_from(
+    [
+        ("delivered", {"mail": "answer", "party": "reporter", "number": 1, "fix_on": "2026-12-15"}),
+        ("delivered", {"mail": "answer", "party": "reporter", "number": 2, "fix_on": ""}),
+        ("delivered", {"mail": "receipt", "party": "reporter", "number": 3}),
+        ("delivered", {"mail": "ibd_copy", "party": "ibd", "number": 4}),
+        ("bounced", {"number": 1}),
+        ("bounced", {"number": 4}),
+        ("waiting", {"on": "reporter"}),
+        ("waiting", {"on": "handler"}),
+        ("moved", {"to": "CLOSED"}),
+        ("milestone", {"what": "fix_deployed"}),
+        ("milestone", {"what": "exploited"}),
+        ("message", {}),
+    ]
+)
+HISTORIES = (
+    st.lists(st.tuples(st.integers(1, 500), EVENTS), max_size=12)
+    .map(
+        lambda drawn: [OPENED, *(at(hours, kind, **facts) for hours, (kind, facts) in sorted(drawn, key=str))]
+    )
+    .map(lambda events: sorted(events, key=lambda event: event.at))
+)
+
+
+@given(HISTORIES)
+def test_reading_again_reads_the_same(history: list[Happened]):
+    assert read_clocks(history, PLAN) == read_clocks(list(history), PLAN)
+
+
+@given(HISTORIES)
+def test_what_a_clock_ignores_does_not_change_it(history: list[Happened]):
+    noisy = [one for event in history for one in (event, Happened(event.at, "escalated", {"clock": "fix"}))]
+
+    assert read_clocks(noisy, PLAN) == read_clocks(history, PLAN)
+
+
+@given(HISTORIES)
+def test_the_response_clock_is_due_at_the_same_instant_whatever_happens(history: list[Happened]):
+    clocks = read(*history)
+
+    assert clocks[RESPONSE].due_at == ARRIVED + 5 * DAY
+    assert clocks[RESPONSE].round == clocks[SHARE].round == 1
+    assert all(clock.due_at >= clock.started_at for clock in clocks.values() if clock.kind != FIX)

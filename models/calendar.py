@@ -46,6 +46,7 @@ __all__ = [
     "Unit",
     "due",
     "elapsed",
+    "next_opening",
     "put_off",
 ]
 
@@ -134,6 +135,17 @@ def put_off(start: datetime, promised: datetime, pauses: Iterable[Pause] = ()) -
     """Give a promised instant, in UTC, moved by what of the pauses lies after a start, in real time."""
     begin, nominal = _checked(start), _checked(promised)
     return moment_of(_run(_RoundTheClock(), begin, nominal - begin, _merged(pauses)))
+
+
+def next_opening(instant: datetime, calendar: Calendar) -> datetime:
+    """Give the instant itself when it is in business time, or the next one that is, in UTC.
+
+    A calendar without business hours is always open.
+    """
+    if not any(calendar.hours):
+        return instant
+    begin = _checked(instant)
+    return moment_of(begin if calendar.almanac.is_open(begin) else calendar.almanac.next_open(begin))
 
 
 def elapsed(

@@ -12,7 +12,17 @@ from typing import Any
 
 from .calendar import Calendar, Duration
 
-RESPONSE, SHARE, UPDATE, FIX = "response", "share", "update", "fix"
+
+class ClockKind(StrEnum):
+    """The clocks that a ticket may have; those of laws are called as the settings call them."""
+
+    RESPONSE = "response"
+    SHARE = "share"
+    UPDATE = "update"
+    FIX = "fix"
+
+
+RESPONSE, SHARE, UPDATE, FIX = ClockKind
 
 
 @dataclass(frozen=True)

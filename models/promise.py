@@ -4,41 +4,75 @@ From the CVD policy: "Wij reageren binnen vijf dagen op uw melding" (response) a
 ontvangen melding altijd met de IBD" (share).
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import count
+from operator import itemgetter
 from zoneinfo import ZoneInfo
 
 from .calendar import Calendar, Duration, Unit, due
-from .clocks import Clock, ClockKind
+from .clock_rules import RESPONSE, Plan, Statutory
+from .people import Correspondent
+from .rota import Rota
 
+__all__ = ["Correspondent", "Promise", "RungPlan", "Told"]
 
-@dataclass(frozen=True)
-class Correspondent:
-    """Somebody who gets mail: who, where, and the full fingerprint of their pinned key, if any."""
-
-    name: str
-    address: str
-    fingerprint: str = ""
+HOUR = timedelta(hours=1)
+FORTNIGHT = Duration(14, Unit.DAYS)
+NO_ROTA = Rota()
 
 
 @dataclass(frozen=True)
 class RungPlan:
-    """One rung of the ladder: at which share of the clock it fires, and the roles that are told."""
+    """One rung of a ladder: when it fires, and the roles that are told.
 
-    share: float
+    It fires at a share of the clock, or so long after it is due (``offset``, negative: before). Where
+    ``acknowledge`` is set and nobody has said within it that they have seen it, the next rung fires. Outside
+    business hours only the person on call is mailed at once, unless ``at_any_hour``.
+    """
+
+    share: float | None
     tell: tuple[str, ...]
+    offset: timedelta | None = None
+    acknowledge: timedelta | None = None
+    at_any_hour: bool = False
+    words: str = "reminder"
+    day: int = 0
 
     @property
     def name(self) -> str:
-        """How the rung is known: ``80%``."""
-        return f"{self.share * 100:.4f}".rstrip("0").rstrip(".") + "%"
+        """How the rung is known: ``80%``, ``due - 2 h``, or ``100% + 3 days`` for one of the daily ones."""
+        if self.offset is None:
+            name = f"{(self.share or 0) * 100:.4f}".rstrip("0").rstrip(".") + "%"
+        else:
+            sign = "-" if self.offset < timedelta() else "+"
+            name = f"due {sign} {abs(self.offset) / HOUR:g} h"
+        return name + (f" + {self.day} day{'s' if self.day > 1 else ''}" if self.day else "")
+
+    def at(self, started_at: datetime, due_at: datetime) -> datetime:
+        """When it fires on a clock."""
+        if self.offset is not None:
+            return max(started_at, due_at + self.offset)
+        return started_at + (due_at - started_at) * (1 if self.share is None else self.share)
+
+
+#: What every ladder has, whatever is configured: somebody hears when a clock is due.
+AT_DUE = RungPlan(1.0, ("handlers",), words="breach")
+
+
+@dataclass(frozen=True)
+class Told:
+    """Somebody whom a rung tells: as whom, and whether also in the middle of the night."""
+
+    party: str
+    person: Correspondent
+    is_on_call: bool = False
 
 
 @dataclass(frozen=True)
 class Promise:
-    """The clocks, the ladder, and who stands on it. Whoever is named twice in the team gets mail once."""
+    """The clocks, the ladders, and who stands on them. Whoever is named twice in the team gets mail once."""
 
     response: Duration
     share: timedelta
@@ -49,86 +83,82 @@ class Promise:
     lead: Correspondent | None = None
     on_call: Correspondent | None = None
     ciso: Correspondent | None = None
+    update: Duration = FORTNIGHT
+    statutory: tuple[Statutory, ...] = ()
+    ladders: Mapping[str, tuple[RungPlan, ...]] = field(default_factory=dict[str, tuple[RungPlan, ...]])
+    rota: Rota = NO_ROTA
 
     def __post_init__(self) -> None:
         """Keep one of those who share an address."""
         object.__setattr__(self, "triage", tuple(_by_address(self.triage).values()))
 
-    def clocks_from(self, arrived_at: datetime) -> Iterator[Clock]:
-        """The clocks that an arrival starts, each with the instant of its first rung."""
-        for kind, due_at in (
-            (ClockKind.RESPONSE, due(arrived_at, self.response, self.calendar)),
-            (ClockKind.SHARE, arrived_at + self.share),
-        ):
-            yield Clock(
-                kind=kind,
-                started_at=arrived_at,
-                due_at=due_at,
-                next_rung_at=next(self.rungs(kind, arrived_at, due_at))[1],
-            )
+    def plan(self, calendar: Calendar | None = None) -> Plan:
+        """What the clocks are read by; ``calendar`` is the version that holds now."""
+        return Plan(
+            response=self.response,
+            share=self.share,
+            update=self.update,
+            calendar=calendar or self.calendar,
+            statutory=self.statutory,
+        )
 
     def local_day(self, instant: datetime) -> date:
         """The day that it is for the organisation at an instant."""
         return instant.astimezone(ZoneInfo(self.calendar.zone)).date()
 
     def rungs(
-        self, kind: ClockKind, started_at: datetime, due_at: datetime, *, since: datetime | None = None
+        self, kind: str, started_at: datetime, due_at: datetime, *, since: datetime | None = None
     ) -> Iterator[tuple[RungPlan, datetime]]:
         """Every rung of a clock with its instant, in order: the ladder, then one a day without end.
 
         The days that had passed long before ``since`` are left out, so that an old clock costs as
         little as a young one.
         """
-        ladder = _complete(self.ladder) if kind is ClockKind.RESPONSE else _complete(())
-        for plan in ladder:
-            yield plan, started_at + (due_at - started_at) * plan.share
-        highest = ladder[-1]
-        after = max(due_at, started_at + (due_at - started_at) * highest.share)
+        ladder = [(plan, plan.at(started_at, due_at)) for plan in self._ladder_of(kind)]
+        ladder.sort(key=itemgetter(1))
+        yield from ladder
+        highest, highest_at = ladder[-1]
+        after = max(due_at, highest_at)
         days_passed = (since - after).days if since else 0
         for day in count(max(1, days_passed - 1)):  # a local day is not always 24 hours
-            daily = DailyRung(share=highest.share, tell=highest.tell, day=day)
+            daily = replace(highest, day=day, acknowledge=None)
             yield daily, due(after, Duration(day, Unit.DAYS), self.calendar)
 
-    def told_by(self, plan: RungPlan, owner: Correspondent | None) -> list[tuple[str, Correspondent]]:
-        """The people whom a rung tells, once each, with the party they belong to.
+    def _ladder_of(self, kind: str) -> tuple[RungPlan, ...]:
+        return _complete(self.ladder if kind == RESPONSE else self.ladders.get(kind, ()))
+
+    def told_by(
+        self, plan: RungPlan, owner: Correspondent | None, *, at: datetime | None = None
+    ) -> list[Told]:
+        """The people whom a rung tells at an instant, once each, with the party they belong to.
 
         The triage team stands in where all the roles that it names are vacant.
         """
-        told: dict[str, tuple[str, Correspondent]] = {}
+        told: dict[str, Told] = {}
         for role in plan.tell:
             party = "owner" if role == "owner" else "staff"
-            for address, person in _by_address(self._people_of(role, owner)).items():
-                told.setdefault(address, (party, person))
-        return list(told.values()) or [("staff", person) for person in self.triage]
+            for address, person in _by_address(self._people_of(role, owner, at)).items():
+                known = told.setdefault(address, Told(party, person, role == "on_call"))
+                if role == "on_call" and not known.is_on_call:
+                    told[address] = replace(known, is_on_call=True)
+        return list(told.values()) or [Told("staff", person) for person in self.triage]
 
-    def _people_of(self, role: str, owner: Correspondent | None) -> list[Correspondent]:
+    def _people_of(self, role: str, owner: Correspondent | None, at: datetime | None) -> list[Correspondent]:
         if role == "handlers":
             return list(self.triage)
-        person = {"owner": owner, "lead": self.lead, "on_call": self.on_call, "ciso": self.ciso}[role]
+        on_call = (self.rota.on_duty(at) if at else None) or self.on_call
+        person = {"owner": owner, "lead": self.lead, "on_call": on_call, "ciso": self.ciso}[role]
         return [person] if person else []
 
 
-@dataclass(frozen=True)
-class DailyRung(RungPlan):
-    """The rungs after the last one of the ladder: every day, until the clock is stopped."""
-
-    day: int = 1
-
-    @property
-    def name(self) -> str:
-        """How the rung is known: ``100% + 3 days``."""
-        return f"{super().name} + {self.day} day{'s' if self.day > 1 else ''}"
-
-
 def _complete(ladder: Iterable[RungPlan]) -> tuple[RungPlan, ...]:
-    """The ladder from low to high, one rung a share, and always one for the moment that a clock is due."""
+    """The ladder with one rung for each moment, and always one for the moment that a clock is due."""
     rungs: dict[str, RungPlan] = {}
     for plan in ladder:
         before = rungs.get(plan.name)
-        rungs[plan.name] = RungPlan(plan.share, (*before.tell, *plan.tell)) if before else plan
-    at_due = RungPlan(1.0, ("handlers",))
-    rungs.setdefault(at_due.name, at_due)
-    return tuple(sorted(rungs.values(), key=lambda rung: rung.share))
+        rungs[plan.name] = replace(before, tell=(*before.tell, *plan.tell)) if before else plan
+    rungs.setdefault(AT_DUE.name, AT_DUE)
+    return tuple(rungs.values())
 
 
 def _by_address(people: Iterable[Correspondent]) -> dict[str, Correspondent]:

@@ -1,8 +1,10 @@
 """Every table, imported once, so that ``Base.metadata`` is whole."""
 
 from . import (
+    absences,
     alarms,
     audited,
+    calendar_versions,
     clocks,
     desk,
     leases,
@@ -19,8 +21,10 @@ from .base import Base
 
 __all__ = [
     "Base",
+    "absences",
     "alarms",
     "audited",
+    "calendar_versions",
     "clocks",
     "desk",
     "leases",

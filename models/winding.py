@@ -1,0 +1,85 @@
+"""Winding: a ticket's clocks are read off its history and written into their rows.
+
+Called in the transaction of whatever happened, after it stands in the history; nothing else writes a
+clock. What changed by it is added to the history, for people to read; clocks are never read off that.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from .calendar_versions import latest_version, plan_now
+from .clock_reading import Reading, read_clocks
+from .clock_rules import RESPONSE, SHARE, Happened
+from .clocks import Clock
+from .ladder import next_rung_at
+from .promise import Promise
+from .ticket import Event, Ticket
+
+#: The clocks of which the history tells when they stop: the policy promises them.
+TOLD = frozenset({RESPONSE, SHARE})
+
+
+def wind(session: Session, ticket: Ticket, promise: Promise, *, now: datetime) -> list[Clock]:
+    """Bring a ticket's clocks up to date; gives those that moved. Hold the ticket first."""
+    session.flush()
+    rows = {clock.kind: clock for clock in session.scalars(_clocks_of(ticket))}
+    version = latest_version(session)
+    moved: list[Clock] = []
+    for reading in readings(session, ticket, promise):
+        row = rows.get(reading.kind)
+        if row is None:
+            row = Clock(ticket=ticket, kind=reading.kind)
+            session.add(row)
+        elif row.stopped_at != reading.stopped_at:
+            _tell(ticket, reading, now=now)
+        elif row.round == reading.round and row.due_at != reading.due_at:
+            moved.append(row)
+            _tell_move(ticket, row, reading, now=now)
+        _set(row, reading)
+        row.calendar = version.id if version else 0
+        row.next_rung_at = next_rung_at(session, row, promise)
+    return moved
+
+
+def readings(session: Session, ticket: Ticket, promise: Promise) -> list[Reading]:
+    """The clocks of a ticket as its history says them now."""
+    rows = select(Event.at, Event.kind, Event.facts).where(Event.ticket_id == ticket.id).order_by(Event.seq)
+    history = [Happened(at, kind, facts) for at, kind, facts in session.execute(rows)]
+    return read_clocks(history, plan_now(session, promise))
+
+
+def _set(row: Clock, reading: Reading) -> None:
+    row.round, row.started_at, row.due_at = reading.round, reading.started_at, reading.due_at
+    row.stopped_at, row.paused_since = reading.stopped_at, reading.paused_since
+
+
+def _tell(ticket: Ticket, reading: Reading, *, now: datetime) -> None:
+    if reading.kind not in TOLD:
+        return
+    if reading.stopped_at is None:
+        ticket.record("clock_runs_on", by="clock", at=now, clock=reading.kind)
+    else:
+        in_time = reading.stopped_at <= reading.due_at
+        ticket.record("clock_stands", by="clock", at=now, clock=reading.kind, in_time=in_time)
+
+
+def _tell_move(ticket: Ticket, row: Clock, reading: Reading, *, now: datetime) -> None:
+    was, then = row.due_at.isoformat(), reading.due_at.isoformat()
+    ticket.record("clock_moved", by="clock", at=now, clock=row.kind, **{"from": was, "to": then})
+
+
+def tickets_to_wind(session: Session, *, at_most: int = 500) -> list[int]:
+    """The open tickets whose clocks were read by an earlier calendar; one indexed query."""
+    version = latest_version(session)
+    if version is None:
+        return []
+    stale = select(Clock.ticket_id).where(Clock.stopped_at.is_(None), Clock.calendar < version.id)
+    return list(session.scalars(stale.distinct().limit(at_most)))
+
+
+def _clocks_of(ticket: Ticket) -> Select[tuple[Clock]]:
+    """The rows as they are now that the ticket is held."""
+    found = select(Clock).where(Clock.ticket_id == ticket.id)
+    return found.execution_options(populate_existing=True)

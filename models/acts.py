@@ -10,18 +10,18 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from .clocks import Clock, ClockKind
 from .errors import AnswerIncomplete, IllegalMove, Refused
 from .filing import UNJUDGED, give_link, reporter_of, tell_owner
 from .holding import hold
 from .outbox import Mail, MailKind, MailState, write_mail
 from .owners import Owner
+from .promise import Promise
 from .states import CloseReason, TicketState
 from .ticket import Direction, Event, Message, Ticket, WaitingOn
+from .winding import wind
 
 #: Why a copy waits that may identify the reporter.
 IN_DOUBT = "held_for_doubt"
-ON_THE_PAGE = "published on the status page"
 #: Who is expected to act once a ticket is in a state; in the others nobody new is.
 NEXT_TO_ACT: Mapping[TicketState, WaitingOn] = {
     TicketState.VALID: WaitingOn.HANDLER,
@@ -38,14 +38,13 @@ def answer(
     fix_on: date | None,
     no_date_because: str,
     by: str,
+    promise: Promise,
     now: datetime,
-    today: date,
 ) -> Message:
     """Answer the reporter with the expected fix date, or with the reason why there is none yet.
 
     The response clock stops when this answer is delivered, not now. Policy: "Hierbij geven we aan
-    voor welke datum we een oplossing verwachten". ``today`` is the organisation's day. Raises
-    :class:`AnswerIncomplete`, :class:`Refused`.
+    voor welke datum we een oplossing verwachten". Raises :class:`AnswerIncomplete`, :class:`Refused`.
     """
     hold(session, ticket)
     if not ticket.is_open:
@@ -59,7 +58,7 @@ def answer(
             "the answer names no expected fix date and no reason why there is none yet:"
             " fill in one of the two, it is what the policy promises"
         )
-    if fix_on is not None and fix_on < today:
+    if fix_on is not None and fix_on < promise.local_day(now):
         raise AnswerIncomplete(f"the expected fix date {fix_on} has passed: give a day from today on")
     message = Message(at=now, direction=Direction.TO_REPORTER, text=text)
     ticket.messages.append(message)
@@ -68,7 +67,8 @@ def answer(
     session.flush()
     reporter = reporter_of(ticket)
     if reporter is None:
-        stop_clock(session, ticket, ClockKind.RESPONSE, at=now, because=ON_THE_PAGE)
+        ticket.record("published", by=by, at=now, what="answer", fix_on=str(fix_on or ""))
+        wind(session, ticket, promise, now=now)
         return message
     give_link(session, ticket, reporter, now=now)
     write_mail(
@@ -85,35 +85,50 @@ def answer(
     return message
 
 
-def confirm(session: Session, ticket: Ticket, *, by: str, because: str, now: datetime) -> None:
+def confirm(
+    session: Session, ticket: Ticket, *, by: str, because: str, promise: Promise, now: datetime
+) -> None:
     """Say that the report is right: the ticket becomes VALID."""
-    _move(session, ticket, TicketState.VALID, by=by, because=because, now=now)
+    _move(session, ticket, TicketState.VALID, by=by, because=because, promise=promise, now=now)
 
 
-def invalidate(session: Session, ticket: Ticket, *, by: str, because: str, now: datetime) -> None:
+def invalidate(
+    session: Session, ticket: Ticket, *, by: str, because: str, promise: Promise, now: datetime
+) -> None:
     """Say that the report could not be confirmed, and why: the ticket becomes INVALID."""
     if not because.strip():
         raise Refused("say why the report is not confirmed: the reporter is told the reason")
-    _move(session, ticket, TicketState.INVALID, by=by, because=because, now=now)
+    _move(session, ticket, TicketState.INVALID, by=by, because=because, promise=promise, now=now)
 
 
-def accept(session: Session, ticket: Ticket, *, by: str, because: str, now: datetime) -> None:
+def accept(
+    session: Session, ticket: Ticket, *, by: str, because: str, promise: Promise, now: datetime
+) -> None:
     """Say that it will be fixed; a report not yet confirmed is confirmed with it, in one message."""
     hold(session, ticket)
     if ticket.state in (TicketState.RECEIVED, TicketState.INVALID):
         ticket.move_to(TicketState.VALID, by=by, at=now, because="accepted at once")
-    _move(session, ticket, TicketState.ACCEPTED, by=by, because=because, now=now)
+    _move(session, ticket, TicketState.ACCEPTED, by=by, because=because, promise=promise, now=now)
 
 
-def defer(session: Session, ticket: Ticket, *, by: str, because: str, now: datetime) -> None:
+def defer(
+    session: Session, ticket: Ticket, *, by: str, because: str, promise: Promise, now: datetime
+) -> None:
     """Put a confirmed report on hold, and say why."""
     if not because.strip():
         raise Refused("say why it is put on hold: the reporter is told the reason")
-    _move(session, ticket, TicketState.DEFERRED, by=by, because=because, now=now)
+    _move(session, ticket, TicketState.DEFERRED, by=by, because=because, promise=promise, now=now)
 
 
 def close(
-    session: Session, ticket: Ticket, *, reason: CloseReason, by: str, because: str, now: datetime
+    session: Session,
+    ticket: Ticket,
+    *,
+    reason: CloseReason,
+    by: str,
+    because: str,
+    promise: Promise,
+    now: datetime,
 ) -> None:
     """End the ticket with a reason, which is an answer: the response clock stops when it is delivered.
 
@@ -122,13 +137,10 @@ def close(
     """
     hold(session, ticket)
     _settle_copy(session, ticket, reason, now=now)
-    _move(session, ticket, TicketState.CLOSED, by=by, because=because, now=now)
-    ticket.close_reason = reason
-    _clock(session, ticket, ClockKind.RESPONSE).next_rung_at = None
-    if reporter_of(ticket) is None:
-        stop_clock(session, ticket, ClockKind.RESPONSE, at=now, because=ON_THE_PAGE)
     if reason is CloseReason.SPAM:
         _keep_back(session, ticket, by=by, now=now)
+    ticket.close_reason = reason
+    _move(session, ticket, TicketState.CLOSED, by=by, because=because, promise=promise, now=now)
 
 
 def _settle_copy(session: Session, ticket: Ticket, reason: CloseReason, *, now: datetime) -> None:
@@ -179,45 +191,23 @@ def assign(session: Session, ticket: Ticket, *, to: str, by: str, because: str, 
     tell_owner(session, ticket, given)
 
 
-def stop_clock(session: Session, ticket: Ticket, kind: ClockKind, *, at: datetime, because: str) -> None:
-    """Stop a clock; one that stands already is left as it is. Hold the ticket first."""
-    clock = _clock(session, ticket, kind)
-    if clock.stopped_at is not None:
-        return
-    clock.stopped_at, clock.next_rung_at = at, None
-    ticket.record(
-        "clock_stopped", by="clock", at=at, because=because, clock=kind.value, in_time=at <= clock.due_at
-    )
-
-
-def resume_clock(session: Session, ticket: Ticket, kind: ClockKind, *, at: datetime, because: str) -> None:
-    """Let a clock run on whose stop was an error; what is due by now fires at the next sweep.
-
-    Of a closed ticket nobody is reminded to answer, but it counts as unanswered.
-    """
-    clock = _clock(session, ticket, kind)
-    if clock.stopped_at is None:
-        return
-    clock.stopped_at = None
-    clock.next_rung_at = at if ticket.is_open or kind is ClockKind.SHARE else None
-    ticket.record("clock_resumed", by="clock", at=at, because=because, clock=kind.value)
-
-
-def _clock(session: Session, ticket: Ticket, kind: ClockKind) -> Clock:
-    """The clock as it is now that the ticket is held."""
-    found = select(Clock).where(Clock.ticket_id == ticket.id, Clock.kind == kind)
-    return session.scalars(found.execution_options(populate_existing=True)).one()
-
-
 def _move(
-    session: Session, ticket: Ticket, state: TicketState, *, by: str, because: str, now: datetime
+    session: Session,
+    ticket: Ticket,
+    state: TicketState,
+    *,
+    by: str,
+    because: str,
+    promise: Promise,
+    now: datetime,
 ) -> None:
     hold(session, ticket)
     moved = ticket.move_to(state, by=by, at=now, because=because)
-    ticket.waiting_on = NEXT_TO_ACT.get(state, ticket.waiting_on)
+    ticket.wait_for(NEXT_TO_ACT.get(state, ticket.waiting_on), by=by, at=now)
     if state in (TicketState.VALID, TicketState.ACCEPTED):
         _let_go(session, ticket, now=now)
     _tell_reporter(session, ticket, moved)
+    wind(session, ticket, promise, now=now)
 
 
 def _tell_reporter(session: Session, ticket: Ticket, moved: Event) -> None:
@@ -234,6 +224,9 @@ def _tell_reporter(session: Session, ticket: Ticket, moved: Event) -> None:
             ticket=ticket,
             facts={"state": ticket.state.value, "because": moved.because},
         )
+    else:
+        what = "closing" if ticket.state is TicketState.CLOSED else "state"
+        ticket.record("published", by=moved.actor, at=moved.at, what=what)
 
 
 def _let_go(session: Session, ticket: Ticket, *, now: datetime) -> None:
@@ -245,7 +238,7 @@ def _let_go(session: Session, ticket: Ticket, *, now: datetime) -> None:
 
 def _keep_back(session: Session, ticket: Ticket, *, by: str, now: datetime) -> None:
     """What a human calls spam is not shared, if it was not shared yet."""
-    stop_clock(session, ticket, ClockKind.SHARE, at=now, because=f"called spam by {by}")
+    ticket.record("called_spam", by=by, at=now)
     copies = select(Mail).where(Mail.ticket_id == ticket.id, Mail.kind == MailKind.IBD_COPY)
     for copy in session.scalars(copies.where(Mail.state == MailState.WAITING)):
         copy.state, copy.problem = MailState.HELD, "spam"

@@ -46,22 +46,32 @@ def _is_due(now: datetime) -> ColumnElement[bool]:
     return or_(waiting, abandoned)
 
 
-def was_delivered(session: Session, mail: Mail, *, sealed: bool, now: datetime) -> None:
+def was_delivered(
+    session: Session, mail: Mail, promise: Promise, *, sealed: bool, now: datetime
+) -> None:
     """Record that the server took the mail, and let happen what depends on it."""
     _hold(session, mail)
     if mail.sent_at is not None:
         return
-    stops = _clock_stopped_by(mail)
+    told = _told(mail)
     mail.state, mail.sent_at, mail.was_sealed = MailState.SENT, now, sealed
     mail.claimed_until = mail.problem = None
     mail.facts = {"state": mail.facts["state"]} if mail.facts and "state" in mail.facts else None
     if mail.ticket is None:
         return
-    mail.ticket.record(
-        "delivered", by="deliver", at=now, mail=mail.kind.value, party=mail.party, sealed=sealed
-    )
-    if stops is not None:
-        stop_clock(session, mail.ticket, stops, at=now, because=f"the {_in_words(mail)} was delivered")
+    mail.ticket.record("delivered", by="deliver", at=now, sealed=sealed, **told)
+    wind(session, mail.ticket, promise, now=now)
+
+
+def _told(mail: Mail) -> dict[str, Any]:
+    """What the history says of a mail that left: clocks are read off it."""
+    facts = mail.facts or {}
+    told: dict[str, Any] = {"mail": mail.kind.value, "party": mail.party, "number": mail.id}
+    if mail.kind is MailKind.ANSWER:
+        told["fix_on"] = facts.get("fix_on", "")
+    if mail.kind is MailKind.STATE_CHANGED and facts.get("state") == TicketState.CLOSED:
+        told["closing"] = True
+    return told
 
 
 def was_not_delivered(

@@ -31,6 +31,7 @@ from .ticket import (
     WaitingOn,
 )
 from .vault import digest_of
+from .winding import wind
 
 MOST_TOKENS = 100
 #: A copy that waits until a human has said that a machine's mail is a report.
@@ -95,11 +96,9 @@ def open_ticket(
     ticket.messages = [_message(received, Direction.FROM_REPORTER, entry)]
     ticket.record("opened", by="intake", at=now, arrived_at=received.arrived_at.isoformat())
     session.flush()
-    for clock in promise.clocks_from(received.arrived_at):
-        clock.ticket = ticket
-        session.add(clock)
     _route(session, ticket, now=now, promise=promise)
     _write_first_mails(session, ticket, promise, now=now, answerable=received.may_be_answered)
+    wind(session, ticket, promise, now=now)
     return ticket
 
 
@@ -123,13 +122,14 @@ def join_ticket(
     told = [("staff", handler) for handler in promise.triage]
     if direction is Direction.FROM_REPORTER:
         if ticket.waiting_on is WaitingOn.REPORTER:
-            ticket.waiting_on = WaitingOn.HANDLER
+            ticket.wait_for(WaitingOn.HANDLER, by=direction.value, at=now)
         told += _owner_beside(ticket, promise)
         _take_key(ticket, received, now=now)
     ticket.record("message", by=direction.value, at=now)
     session.flush()
     for party, person in told:
         _write(session, MailKind.MESSAGE, ticket, party, person, message, now=now)
+    wind(session, ticket, promise, now=now)
     return message
 
 

@@ -25,6 +25,8 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("tickets", ".flows.operator.tickets", "list the tickets"),
     ("show", ".flows.operator.show", "show one ticket, decrypted, on this terminal"),
     ("outbox", ".flows.operator.outbox", "list the mails that have not left, or send one again"),
+    ("quarantine", ".flows.operator.quarantine", "list what could not be opened, or try it again"),
+    ("audit", ".flows.operator.audit", "compare mailbox, ledger, tickets and outbox"),
     ("owners", ".flows.operator.owners", "import the owner directory"),
     ("keys", ".flows.operator.keys", "list the keys that mail is sealed to, or take one in"),
     ("route", ".flows.operator.route", "say who answers for a target, and why"),

@@ -10,16 +10,26 @@ import os
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from .mailbox.limits import Limits as Bounds
 
 CONFIG_VARIABLE = "MELDBALIE_CONFIG"
 DEFAULT_CONFIG = Path("meldbalie.toml")
@@ -49,9 +59,16 @@ def _mail_address(value: str) -> str:
     return value
 
 
+def _web_address(value: str) -> str:
+    if value:
+        AnyHttpUrl(value)
+    return value
+
+
 Address = Annotated[str, AfterValidator(_mail_address)]
 Fingerprint = Annotated[str, AfterValidator(_full_fingerprint)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 
 class Section(BaseModel):
@@ -77,6 +94,11 @@ class Organisation(Section):
     address: Address = Field(
         default="cvd@voorbeeld.example", description="The intake address: From of every mail that leaves."
     )
+    plus_addresses: bool = Field(
+        default=True,
+        description="Whether the server delivers mail for `local+anything@domain` to the intake address:"
+        " replies and bounces then find their ticket by it. Without, only by the mail that they answer.",
+    )
     policy_url: str = Field(
         default="https://voorbeeld.example/cvd", description="Where the CVD policy is published."
     )
@@ -99,10 +121,16 @@ class Imap(Section):
         default=None, description="Certificates to trust instead of the system's, for a private authority."
     )
     user: str = Field(default="", description="The login name.")
+    login: Literal["password", "token"] = Field(
+        default="password", description="What we log in with: the password, or an access token of `[oauth]`."
+    )
     password_file: Path | None = Field(default=None, description="The file that holds the password.")
     inbox: str = Field(default="INBOX", description="Where reports arrive.")
     archive: str = Field(default="Archive", description="Where a message goes once it is filed.")
     quarantine: str = Field(default="Quarantine", description="Where a message goes that keeps failing.")
+    junk: str = Field(
+        default="", description="Where the server puts spam; empty: the folder that it marks as such, if any."
+    )
     timeout_seconds: int = Field(default=30, ge=1, description="For connecting and for each answer.")
     poll_seconds: float = Field(
         default=15, gt=0, le=20, description="How long the poller waits for new mail before it looks again."
@@ -120,12 +148,37 @@ class Smtp(Section):
     )
     ca_file: Path | None = Field(default=None, description="Certificates to trust instead of the system's.")
     user: str = Field(default="", description="The login name; empty for a relay that asks for none.")
+    login: Literal["password", "token"] = Field(
+        default="password", description="What we log in with: the password, or an access token of `[oauth]`."
+    )
     password_file: Path | None = Field(default=None, description="The file that holds the password.")
     timeout_seconds: int = Field(default=30, ge=1, description="For connecting and for each answer.")
     retry_minutes: list[float] = Field(
         default=[1, 5, 15, 60, 240, 720, 1440, 1440],
         description="Waits between attempts; after the last one the mail is parked for a handler.",
     )
+
+
+class Oauth(Section):
+    """Access tokens for mail servers that want no password (Microsoft 365, Gmail): XOAUTH2, OAUTHBEARER."""
+
+    token_file: Path | None = Field(
+        default=None,
+        description="A file in which another program keeps a fresh access token; or else give `token_url`.",
+    )
+    token_url: WebAddress = Field(default="", description="The token endpoint of the identity provider.")
+    client_id: str = Field(default="", description="The name that the identity provider knows us by.")
+    client_secret_file: Path | None = Field(
+        default=None, description="The file that holds the client secret, if there is one."
+    )
+    refresh_token_file: Path | None = Field(
+        default=None,
+        description="The file that holds the refresh token, which we replace when we get a new one."
+        " Without one the client acts for itself (client credentials).",
+    )
+    scope: str = Field(default="", description="What is asked for, as the mail provider names it.")
+    ca_file: Path | None = Field(default=None, description="Certificates to trust instead of the system's.")
+    timeout_seconds: int = Field(default=30, ge=1, description="For connecting and for the answer.")
 
 
 class Pgp(Section):
@@ -139,6 +192,20 @@ class Pgp(Section):
         default=None, description="The file that holds the key's passphrase, if it has one."
     )
     timeout_seconds: float = Field(default=30, gt=0, description="For each call of gpg.")
+    warn_days: list[Annotated[int, Field(ge=1)]] = Field(
+        default=[30, 7, 1],
+        description="How many days before a key expires handlers are warned, and whoever holds it.",
+    )
+
+
+class SecurityTxt(Section):
+    """What `/.well-known/security.txt` says besides (RFC 9116)."""
+
+    canonical: list[str] = Field(
+        default=[],
+        description="Where else it is served, such as https://voorbeeld.example/.well-known/security.txt.",
+    )
+    acknowledgments: str = Field(default="", description="The page that thanks finders, if there is one.")
 
 
 class Database(Section):
@@ -168,10 +235,40 @@ class Ibd(Section):
 
 
 class Rung(Section):
-    """One step of the escalation ladder."""
+    """One step of an escalation ladder."""
 
-    share: float = Field(gt=0, description="When: this share of the clock has run (1.0: it is due).")
+    share: float | None = Field(
+        default=None, gt=0, description="When: this share of the clock has run (1.0: it is due)."
+    )
+    offset_hours: float | None = Field(
+        default=None, description="Or when: so many hours after the clock is due; negative: before."
+    )
     tell: list[Literal["owner", "handlers", "lead", "on_call", "ciso"]] = Field(description="Who is told.")
+    acknowledge_minutes: int | None = Field(
+        default=None, ge=1, description="If nobody has said within it that they saw it, the next rung fires."
+    )
+    at_any_hour: bool = Field(
+        default=False,
+        description="Whether all are mailed at once; else outside business hours only the person on call is.",
+    )
+    words: Literal["reminder", "escalation", "breach"] = Field(
+        default="reminder", description="What the mail says first."
+    )
+
+    @model_validator(mode="after")
+    def _has_one_moment(self) -> Self:
+        if (self.share is None) == (self.offset_hours is None):
+            raise ValueError("give either share or offset_hours")
+        return self
+
+
+class StatutoryClock(Section):
+    """A clock that a law starts with a milestone, such as the early warning of NIS2 or the CRA."""
+
+    name: str = Field(pattern=r"[a-z][a-z0-9_]{0,39}", description="As histories name it.")
+    hours: int = Field(ge=1, description="How long it runs, day and night.")
+    starts_on: str = Field(default="exploited", description="The milestone that starts it.")
+    stops_on: str = Field(description="The milestone that stops it.")
 
 
 class Clocks(Section):
@@ -179,22 +276,115 @@ class Clocks(Section):
 
     response: str = Field(default="5d", description="From arrival until an answer is delivered.")
     share_minutes: int = Field(default=60, ge=1, description="From arrival until the IBD has its copy.")
+    update: str = Field(default="14d", description="The longest silence towards the reporter.")
+    statutory: list[StatutoryClock] = Field(default=[], description="Clocks of laws; none by default.")
     ladder: list[Rung] = Field(
         default=[
             Rung(share=0.5, tell=["owner"]),
-            Rung(share=0.8, tell=["lead", "on_call"]),
-            Rung(share=1.0, tell=["ciso"]),
+            Rung(share=0.8, tell=["lead", "on_call"], words="escalation"),
+            Rung(share=1.0, tell=["ciso"], words="breach"),
         ],
         description="The rungs of the response clock.",
     )
+    ladders: dict[str, list[Rung]] = Field(
+        default={
+            "update": [Rung(share=0.8, tell=["owner", "handlers"]), Rung(share=1.0, tell=["lead"])],
+            "fix": [
+                Rung(offset_hours=-72, tell=["owner"]),
+                Rung(share=1.0, tell=["owner", "handlers", "lead"]),
+            ],
+        },
+        description="The rungs of the other clocks, by name; each also tells the handlers when it is due.",
+    )
     sweep_minutes: float = Field(default=5, gt=0, description="How often the ladder is looked at.")
+
+
+class WorkingTime(Section):
+    """When the organisation is open: for working days, business hours, and who is mailed when."""
+
+    hours: dict[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], list[tuple[str, str]]] = Field(
+        default={day: [("09:00", "17:00")] for day in ("mon", "tue", "wed", "thu", "fri")},
+        description="Opening hours by weekday; 24:00 is the end of the day.",
+    )
+    dutch_holidays: bool = Field(
+        default=True, description="Whether it is closed on the public holidays of the Netherlands."
+    )
+    good_friday: bool = Field(default=False, description="Whether it is closed on Good Friday.")
+    liberation_day: bool | Literal["lustrum"] = Field(
+        default=False, description="Whether it is closed on 5 May; `lustrum`: once in five years."
+    )
 
 
 class Intake(Section):
     """How incoming mail is treated."""
 
     tries: int = Field(default=5, ge=1, description="Failures of one message before it is quarantined.")
-    max_bytes: int = Field(default=50 * 2**20, ge=2**10, description="The largest message that is opened.")
+    notes_per_hour: int = Field(
+        default=20,
+        ge=0,
+        description="How many senders an hour are told that their message cannot be opened; one sender is"
+        " told once a day.",
+    )
+
+
+_BOUNDS = Bounds()
+
+
+class Limits(Section):
+    """How much of a message is looked at; what is beyond is kept, and the limit is named to handlers."""
+
+    size: int = Field(default=_BOUNDS.size, ge=2**10, description="Bytes of a message.")
+    parts: int = Field(default=_BOUNDS.parts, ge=1, description="Parts of a message, at all depths together.")
+    depth: int = Field(default=_BOUNDS.depth, ge=1, le=100, description="Parts inside each other.")
+    headers: int = Field(default=_BOUNDS.headers, ge=10, description="Header fields; a tenth in a part.")
+    header: int = Field(default=_BOUNDS.header, ge=2**10, description="Bytes of one header field.")
+    header_block: int = Field(default=_BOUNDS.header_block, ge=2**10, description="Bytes of all of them.")
+    addresses: int = Field(default=_BOUNDS.addresses, ge=1, description="Addresses in one header field.")
+    text: int = Field(default=_BOUNDS.text, ge=2**10, description="Characters of the text that is shown.")
+    html: int = Field(
+        default=_BOUNDS.html,
+        ge=0,
+        description="Characters of HTML that are laid out, not only read.",
+    )
+    sealed: int = Field(default=_BOUNDS.sealed, ge=1, description="Sealed or signed pieces: runs of gpg.")
+    layers: int = Field(default=_BOUNDS.layers, ge=1, le=20, description="Sealed messages inside each other.")
+    keys: int = Field(default=_BOUNDS.keys, ge=1, description="Offered keys that are examined.")
+    targets: int = Field(default=_BOUNDS.targets, ge=1, description="Hosts and addresses that are named.")
+
+
+class Audit(Section):
+    """The comparison of mailbox, ledger, tickets and outbox."""
+
+    every_minutes: float = Field(default=60, gt=0, description="How often they are compared.")
+    patience_minutes: float = Field(
+        default=30, gt=0, description="How long a message or a mail may be under way before that is alarming."
+    )
+    most_taken_in: int = Field(
+        default=20,
+        ge=0,
+        description="So many messages that the ledger lacks are taken in from one folder unasked; more wait"
+        " for `meldbalie audit --take-in`.",
+    )
+
+
+class Most(Section):
+    """A bound on automatic mail to one address."""
+
+    mails: int = Field(ge=1, description="So many mails.")
+    minutes: float = Field(gt=0, description="In so many minutes.")
+
+
+class Loops(Section):
+    """When machines that answer each other are stopped: mail beyond these bounds is parked."""
+
+    per_ticket: list[Most] = Field(
+        default=[Most(mails=10, minutes=10), Most(mails=30, minutes=24 * 60)],
+        description="Automatic mail to one address about one ticket.",
+    )
+    per_address: list[Most] = Field(
+        default=[Most(mails=30, minutes=10), Most(mails=60, minutes=60), Most(mails=150, minutes=24 * 60)],
+        description="Automatic mail to one address that wrote to us, about all its tickets.",
+    )
 
 
 class Prefect(Section):
@@ -263,7 +453,9 @@ class Settings(BaseSettings):
     organisation: Organisation = Organisation()
     imap: Imap = Imap()
     smtp: Smtp = Smtp()
+    oauth: Oauth = Oauth()
     pgp: Pgp = Pgp()
+    security_txt: SecurityTxt = SecurityTxt()
     database: Database = Database()
     ibd: Ibd = Ibd()
     triage: list[Person] = Field(
@@ -273,7 +465,11 @@ class Settings(BaseSettings):
     on_call: Person | None = Field(default=None, description="Who is on call (piketdienst).")
     ciso: Person | None = Field(default=None, description="The CISO.")
     clocks: Clocks = Clocks()
+    working_time: WorkingTime = WorkingTime()
     intake: Intake = Intake()
+    loops: Loops = Loops()
+    limits: Limits = Limits()
+    audit: Audit = Audit()
     prefect: Prefect = Prefect()
     web: Web = Web()
     logs: Logs = Logs()

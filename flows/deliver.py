@@ -2,33 +2,43 @@
 
 The only place that sends mail. A mail is claimed in one transaction, leaves, and is recorded in
 the next; what cannot be sent is tried again with growing pauses and then parked where a handler
-sees it. Where our own installation is at fault (a wrong password, no TLS, no gpg) the mail waits, and
-the run fails, for Prefect to show. Only the row's number passes through Prefect.
+sees it. While no server is to be reached all of it waits, for as long as it takes. Where our own
+installation is at fault (a wrong password, no TLS, no gpg) the mail waits, and the run fails, for
+Prefect to show. Only the row's number passes through Prefect.
 """
+
+import logging
+from datetime import timedelta
 
 from prefect import flow, task
 
 from ..mailbox import smtp
 from ..mailbox.compose import UnfitDraft, plain, sealed
 from ..mailbox.errors import CannotSeal, MailboxError, MailRefused, SealRefusal, ServerUnreachable
+from ..models.alarms import AlarmKind, Look, take_note, tell_of_alarms
 from ..models.delivery import (
     anything_due,
     claim_next,
+    put_off_all,
     was_delivered,
     was_held,
+    was_held_back,
     was_hindered,
     was_not_delivered,
 )
 from ..models.outbox import Mail, MailKind
+from ..models.restraint import Limits, Most, why_held_back
 from ..settings import retry_waits
 from . import desk
 from .discretion import discreet
 from .installation import Installation, installation
 from .mails import Letter, letter
 from .shifts import Shift
-from .speaking import Withheld
+from .spoken import Withheld
 
+LOG = logging.getLogger(__name__)
 PAUSE_SECONDS = 1.0
+OUTAGE = timedelta(minutes=1)  # until the server is looked for again
 WRITTEN_BY_OTHERS = frozenset(
     {MailKind.OWNER_REPORT, MailKind.HANDLER_REPORT, MailKind.IBD_COPY, MailKind.MESSAGE}
 )
@@ -72,9 +82,13 @@ def send(place: Installation, number: int) -> bool:
 
     Raises what another mail may meet as well, or what nobody foresaw.
     """
+    if _is_held_back(place, number):
+        return False
     try:
         was_sealed = _seal_and_send(place, number)
     except ServerUnreachable as error:
+        if _is_server_away(place):
+            return _put_off(place, number, type(error).__name__)
         return _failed(place, number, type(error).__name__, for_good=False)
     except (MailRefused, UnfitDraft) as error:
         return _failed(place, number, type(error).__name__, for_good=True)
@@ -88,11 +102,51 @@ def send(place: Installation, number: int) -> bool:
         raise
     with place.database.unit_of_work() as session:
         mail = session.get_one(Mail, number)
-        was_delivered(session, mail, sealed=was_sealed, now=place.clock())
+        was_delivered(session, mail, place.promise, sealed=was_sealed, now=place.clock())
+        take_note(session, [Look(AlarmKind.MAIL_SERVER_AWAY)], now=place.clock())
         reference = mail.ticket.reference if mail.ticket else None
     if reference:
         desk.show_if_possible(place, reference)
     return True
+
+
+def _is_held_back(place: Installation, number: int) -> bool:
+    """Park a mail that would keep a loop going, or that nobody would get."""
+    loops = place.config.loops
+    limits = Limits(
+        per_ticket=[Most(one.mails, timedelta(minutes=one.minutes)) for one in loops.per_ticket],
+        per_address=[Most(one.mails, timedelta(minutes=one.minutes)) for one in loops.per_address],
+    )
+    with place.database.reading() as session:
+        problem = why_held_back(session, session.get_one(Mail, number), limits)
+    if problem is None:
+        return False
+    with place.database.unit_of_work() as session:
+        mail = session.get_one(Mail, number)
+        was_held_back(session, mail, problem, place.promise, now=place.clock())
+    return True
+
+
+def _is_server_away(place: Installation) -> bool:
+    """Whether it is the server that is out of reach, rather than this mail that it will not take now."""
+    try:
+        smtp.check(place.smtp)
+    except MailboxError:
+        return True
+    return False
+
+
+def _put_off(place: Installation, number: int, problem: str) -> bool:
+    """Let all mail wait while the server is out of reach: that is no mail's fault, and no try counts."""
+    LOG.warning("the mail server is out of reach (%s); all mail waits", problem)
+    now, away = place.clock(), Look(AlarmKind.MAIL_SERVER_AWAY, wrong=frozenset({problem}))
+    with place.database.unit_of_work() as session:
+        was_hindered(session, session.get_one(Mail, number), problem, now=now, wait=OUTAGE)
+        if take_note(session, [away], now=now):
+            tell_of_alarms(session, place.promise, now=now)
+        session.flush()
+        put_off_all(session, now + OUTAGE)
+    return False
 
 
 def _seal_and_send(place: Installation, number: int) -> bool:

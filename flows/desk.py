@@ -143,7 +143,7 @@ def local(place: Records, instant: datetime) -> str:
 
 def response_clock(ticket: Ticket) -> Clock:
     """The ticket's response clock."""
-    return next(clock for clock in ticket.clocks if clock.kind is ClockKind.RESPONSE)
+    return next(clock for clock in ticket.clocks if clock.kind == ClockKind.RESPONSE)
 
 
 def _due_in_short(place: Installation, ticket: Ticket) -> str:

@@ -8,6 +8,8 @@ import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from ..models.outage import outage
+
 
 class WorkFailed(Exception):
     """A piece of work failed; the message names the work, the kind of error and where it arose."""
@@ -21,7 +23,8 @@ def discreet(work: str) -> Generator[None]:
     except WorkFailed:  # told without words already, of the work inside this one
         raise
     except Exception as error:
-        raise WorkFailed(f"{work}: {type(error).__name__} at {_place_of(error)}") from None
+        why = outage(error) or type(error).__name__
+        raise WorkFailed(f"{work}: {why} at {_place_of(error)}") from None
 
 
 def _place_of(error: Exception) -> str:

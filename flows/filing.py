@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from ..mailbox.key_intake import Adopted
 from ..mailbox.opening import Opened, open_letter
 from ..mailbox.problem import Problem
+from ..mailbox.returned import is_delay
 from ..models import delivery
 from ..models.filing import (
     Received,
@@ -14,16 +14,25 @@ from ..models.filing import (
     decide,
     join_ticket,
     open_ticket,
+)
+from ..models.holding import hold
+from ..models.ledger import LedgerEntry, Verdict, became_before, first_arrival
+from ..models.outage import outage
+from ..models.suggestions import main_ticket
+from ..models.threads import (
+    Claims,
+    Standing,
+    belongs_to_a_ticket,
+    named_tickets,
+    standing,
     thread_behind,
 )
-from ..models.ledger import LedgerEntry, Verdict
-from ..models.outbox import MailKind, Thread, write_mail
-from ..models.promise import Correspondent
 from ..models.ticket import Ticket
-from ..models.vault import digest_of
 from .installation import Installation
 from .judging import Judged, judge
-from .tokens import tokens_in
+from .key_offers import NO_KEY, KeyOffer, adopt_key
+from .quarantining import quarantine, tell_sender
+from .tokens import claims_of, returned_mail
 
 #: Before a message is tried again: a full disk or a stuck gpg is mended in minutes, or in hours.
 WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))
@@ -41,20 +50,23 @@ def file_entry(place: Installation, number: int) -> tuple[Verdict, str | None]:
     opened = open_letter(raw, place.keyring, limits=place.limits, loop_marker=place.loop_marker)
     if _may_be_opened_later(place, opened):
         raise OpeningHindered(opened.problem)
-    tokens = tokens_in(opened, place.config.organisation.address)
+    claims = claims_of(opened, place.config.organisation.address)
     with place.database.reading() as session:
-        judged = judge(opened, names_a_thread=thread_behind(session, tokens) is not None)
-    key = None
+        judged = judge(opened, names_a_thread=belongs_to_a_ticket(session, claims))
+    key = NO_KEY
     if judged.verdict in (Verdict.OPENED_TICKET, Verdict.JOINED_TICKET):
         key = adopt_key(place, opened)
-        if key and opened.signature.verdict == "unknown_key":
+        if key.fingerprint and opened.signature.verdict == "unknown_key":
             opened = open_letter(raw, place.keyring, limits=place.limits, loop_marker=place.loop_marker)
     with place.database.unit_of_work() as session:
         entry = session.get_one(LedgerEntry, number, with_for_update=True)
         if entry.verdict is not None:
             return entry.verdict, None
-        thread = thread_behind(session, tokens)
-        return judged.verdict, _file(place, session, entry, opened, judged, thread, key)
+        if (same := became_before(session, entry)) is not None:
+            decide(entry, Verdict.REPEATED, now=place.clock())
+            entry.ticket_id = same.ticket_id
+            return Verdict.REPEATED, None
+        return judged.verdict, _file(place, session, entry, opened, judged, claims, key)
 
 
 def _may_be_opened_later(place: Installation, opened: Opened) -> bool:
@@ -74,32 +86,31 @@ def _begin_try(place: Installation, number: int) -> bytes | None:
         entry = session.get_one(LedgerEntry, number, with_for_update=True)
         if entry.verdict is None and entry.tries >= place.config.intake.tries:
             entry.problem = entry.problem or "unreadable"
-            _quarantine(place, session, entry)
+            quarantine(place, session, entry)
             return None
         entry.next_try_at = place.clock() + WAITS[min(entry.tries, len(WAITS) - 1)]
         entry.tries += 1
         return entry.raw
 
 
-def adopt_key(place: Installation, opened: Opened) -> str | None:
-    """The fingerprint to which answers are sealed: of a key that came along, or that signed."""
-    sender = opened.letter.sender
-    if sender is None:
-        return None
-    for offered in opened.keys:
-        adopted = place.keyring.adopt(offered.octets, address=sender)
-        if isinstance(adopted, Adopted):
-            return adopted.key.fingerprint
-    return opened.signature.fingerprint if opened.signature.verdict == "good" else None
-
-
 def note_failure(place: Installation, number: int, error: Exception) -> None:
-    """Note why a message failed; after the last try it is quarantined and handlers are told."""
+    """Note why a message failed; after the last try it is quarantined and handlers are told.
+
+    What the database could not hold is no fault of the message, and counts as no try.
+    """
     with place.database.unit_of_work() as session:
         entry = session.get_one(LedgerEntry, number, with_for_update=True)
-        entry.problem = type(error).__name__.lower()
+        if outage(error) and entry.verdict is None:
+            entry.tries = max(entry.tries - 1, 0)
+            return
+        entry.problem = _problem_of(error)
         if entry.tries >= place.config.intake.tries and entry.verdict is None:
-            _quarantine(place, session, entry)
+            quarantine(place, session, entry)
+
+
+def _problem_of(error: Exception) -> str:
+    """A code for handlers: what hindered us, or the kind of a failure that nobody foresaw."""
+    return str(error) if isinstance(error, OpeningHindered) else type(error).__name__.lower()
 
 
 def _file(
@@ -108,23 +119,28 @@ def _file(
     entry: LedgerEntry,
     opened: Opened,
     judged: Judged,
-    thread: Thread | None,
-    key: str | None,
+    claims: Claims,
+    key: KeyOffer,
 ) -> str | None:
     now = place.clock()
     match judged.verdict:
         case Verdict.OPENED_TICKET | Verdict.UNCLEAR:
-            received = _received(entry, opened, judged, key)
-            ticket = open_ticket(session, received, place.promise, now=now, entry=entry)
-        case Verdict.JOINED_TICKET if thread is not None:
-            ticket = _join(place, session, entry, _received(entry, opened, judged, key), thread)
-        case Verdict.BOUNCED if thread is not None:
-            ticket = thread.ticket
-            delivery.bounced(session, ticket, thread.party, place.promise, now=now, addresses=opened.bounced)
+            ticket = open_ticket(
+                session,
+                _received(entry, opened, judged, key),
+                place.promise,
+                now=now,
+                entry=entry,
+                may_belong_to=named_tickets(session, claims),
+            )
+        case Verdict.JOINED_TICKET if (known := standing(session, claims)) is not None:
+            ticket = _join(place, session, entry, _received(entry, opened, judged, key), known)
+        case Verdict.BOUNCED | Verdict.AUTOMATIC:
+            ticket = _machine_says(place, session, opened, judged, claims)
         case Verdict.QUARANTINED:
             entry.problem = opened.problem
-            _quarantine(place, session, entry)
-            _tell_sender(place, session, entry, opened, judged)
+            tell_sender(place, session, entry, opened, judged)
+            quarantine(place, session, entry)
             return None
         case _:
             ticket = None
@@ -135,19 +151,46 @@ def _file(
 
 
 def _join(
-    place: Installation, session: Session, entry: LedgerEntry, received: Received, thread: Thread
+    place: Installation, session: Session, entry: LedgerEntry, received: Received, known: Standing
 ) -> Ticket:
-    now = place.clock()
-    if not thread.ticket.is_open and thread.party == "reporter":
-        return open_ticket(session, received, place.promise, now=now, entry=entry, linked_to=thread.ticket)
-    join_ticket(session, received, thread, place.promise, now=now, entry=entry)
+    """File a message where it belongs; on what is closed a reporter opens a linked ticket."""
+    now, at_work = place.clock(), main_ticket(session, known.ticket)
+    hold(session, at_work)
+    if not at_work.is_open and known.party == "reporter":
+        return open_ticket(session, received, place.promise, now=now, entry=entry, linked_to=known.ticket)
+    join_ticket(session, received, known, place.promise, now=now, entry=entry)
+    return known.ticket
+
+
+def _machine_says(
+    place: Installation, session: Session, opened: Opened, judged: Judged, claims: Claims
+) -> Ticket | None:
+    """Note what a mail server says of our mail; gives the ticket, if a token of ours proves it."""
+    thread, now = thread_behind(session, claims.tokens), place.clock()
+    if thread is None:
+        return None
+    if judged.verdict is Verdict.AUTOMATIC:
+        if not is_delay(opened.letter):
+            return None
+        hold(session, thread.ticket)
+        thread.ticket.record("delayed", by="intake", at=now, party=thread.party)
+        return thread.ticket
+    delivery.bounced(
+        session,
+        thread.ticket,
+        thread.party,
+        place.promise,
+        now=now,
+        addresses=opened.bounced,
+        number=returned_mail(opened, place.config.organisation.address, thread.token),
+    )
     return thread.ticket
 
 
-def _received(entry: LedgerEntry, opened: Opened, judged: Judged, key: str | None) -> Received:
+def _received(entry: LedgerEntry, opened: Opened, judged: Judged, key: KeyOffer) -> Received:
     sender = next(iter(opened.letter.from_mailboxes), None)
     return Received(
-        arrived_at=entry.arrived_at,
+        arrived_at=first_arrival(entry),
         subject=opened.subject,
         text=opened.text,
         files=tuple(
@@ -157,37 +200,12 @@ def _received(entry: LedgerEntry, opened: Opened, judged: Judged, key: str | Non
         targets=opened.targets,
         name=sender.name if sender else None,
         address=sender.address if sender else None,
-        fingerprint=key,
+        fingerprint=key.fingerprint,
+        key_problem=key.problem,
+        problem_key=key.about,
         was_encrypted=opened.was_encrypted,
         signature=opened.signature.verdict,
         may_be_answered=judged.may_be_answered,
+        message_id=opened.letter.message_id,
+        signer=opened.signature.fingerprint if opened.signature.verdict == "good" else None,
     )
-
-
-def _quarantine(place: Installation, session: Session, entry: LedgerEntry) -> None:
-    now = place.clock()
-    decide(entry, Verdict.QUARANTINED, now=now)
-    for handler in place.promise.triage:
-        told = write_mail(
-            session, MailKind.QUARANTINED, handler, party="staff", cause=str(entry.id), now=now, ticket=None
-        )
-        told.ledger_id = entry.id
-
-
-def _tell_sender(
-    place: Installation, session: Session, entry: LedgerEntry, opened: Opened, judged: Judged
-) -> None:
-    """One safe note per address and day: who sent it is not proved, and mail could be reflected."""
-    sender, now = opened.letter.sender, place.clock()
-    if sender is None or not judged.may_be_answered:
-        return
-    told = write_mail(
-        session,
-        MailKind.CANNOT_OPEN,
-        Correspondent("", sender),
-        party="reporter",
-        cause=f"{digest_of(sender)}/{place.promise.local_day(now)}",
-        now=now,
-        ticket=None,
-    )
-    told.ledger_id = told.ledger_id or entry.id

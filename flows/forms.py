@@ -4,6 +4,7 @@ The form is typed by the ticket: only what its state allows is offered, owners a
 offered by name. The card is markdown from our own fields; nothing that a reporter wrote is on it.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ..models.desk import DeskRun
 from ..models.states import NEXT_STATES, STATE_LABELS, CloseReason, TicketState
+from ..models.suggestions import Suggestion
 from ..models.ticket import Event, Ticket
 from .desk import local, response_clock
 from .installation import Installation
@@ -27,6 +29,8 @@ class Action(StrEnum):
     ACCEPT = "accept: it will be fixed"
     DEFER = "put on hold"
     ASSIGN = "assign"
+    JOIN = "join: it belongs to another ticket"
+    KEEP_APART = "keep apart: it belongs to no other ticket"
     RELEASE = "release the copy for the IBD"
     CLOSE = "close"
 
@@ -42,18 +46,23 @@ class Answer(BaseModel):
     expected_fix_date: date | None = None
     no_date_because: str = ""
     assign_to: str = ""
+    belongs_to: str = ""
     close_reason: CloseReason | None = None
 
 
 def form(
-    ticket: Ticket, *, handlers: list[str], owners: list[str], holds_copy: bool, card: str
+    ticket: Ticket,
+    *,
+    handlers: list[str],
+    owners: list[str],
+    holds_copy: bool,
+    card: str,
+    suggested: Sequence[Suggestion] = (),
 ) -> type[RunInput]:
     """The form of a ticket as it stands now."""
+    possible = actions(ticket, holds_copy=holds_copy, is_suggested=bool(suggested))
     fields: dict[str, Any] = {
-        "action": (
-            _one_of([action.value for action in actions(ticket, holds_copy=holds_copy)]),
-            Field(description=ACTIONS),
-        ),
+        "action": (_one_of([action.value for action in possible]), Field(description=ACTIONS)),
         "who": _who(handlers),
         "text": (
             str,
@@ -78,6 +87,14 @@ def form(
             _one_of(["", *owners]),
             Field(default="", description="With assign: the owner who gets the report."),
         )
+    fields["belongs_to"] = (
+        str,
+        Field(
+            default="",
+            description="With join: the number of the other ticket, such as CVD-2026-0042."
+            " Empty: the one that is suggested.",
+        ),
+    )
     fields["close_reason"] = (
         _one_of(["", *(reason.value for reason in CloseReason)]),
         Field(default="", description="With close: the reason that the reporter is told."),
@@ -94,13 +111,19 @@ def _who(handlers: list[str]) -> Any:
 
 
 HELD = "- **The copy for the IBD is held:** it may identify the reporter; look at it, then release it"
+WHYS = {
+    "number": "its number stands in the subject",
+    "message_id": "it answers a message of it",
+    "sender": "same sender and subject",
+}
 ACTIONS = "An answer with a date, or with the reason why there is none, stops the response clock."
 
 
-def actions(ticket: Ticket, *, holds_copy: bool) -> list[Action]:
+def actions(ticket: Ticket, *, holds_copy: bool, is_suggested: bool = False) -> list[Action]:
     """What the ticket's state allows, the most likely first."""
     following = NEXT_STATES[ticket.state]
-    possible = [Action.ANSWER]
+    possible = [Action.JOIN, Action.KEEP_APART] if is_suggested else []
+    possible.append(Action.ANSWER)
     if TicketState.VALID in following:
         possible += [Action.CONFIRM, Action.ACCEPT]
     elif TicketState.ACCEPTED in following:
@@ -110,6 +133,8 @@ def actions(ticket: Ticket, *, holds_copy: bool) -> list[Action]:
     if TicketState.DEFERRED in following:
         possible.append(Action.DEFER)
     possible.append(Action.ASSIGN)
+    if not is_suggested:
+        possible.append(Action.JOIN)
     if holds_copy:
         possible.append(Action.RELEASE)
     if TicketState.CLOSED in following:
@@ -117,7 +142,15 @@ def actions(ticket: Ticket, *, holds_copy: bool) -> list[Action]:
     return possible
 
 
-def card(place: Installation, ticket: Ticket, row: DeskRun, *, holds_copy: bool) -> str:
+def card(
+    place: Installation,
+    ticket: Ticket,
+    row: DeskRun,
+    *,
+    holds_copy: bool,
+    suggested: Sequence[Suggestion] = (),
+    joined: Sequence[Ticket] = (),
+) -> str:
     """What a handler should know before filling in the form, in markdown."""
     clock = response_clock(ticket)
     answered = f"answered {local(place, clock.stopped_at)}" if clock.stopped_at else "**not answered yet**"
@@ -130,10 +163,15 @@ def card(place: Installation, ticket: Ticket, row: DeskRun, *, holds_copy: bool)
         f"- Expected fix date: {ticket.expected_fix_on or 'none given yet'}",
         f"- The reporter {_can_be_reached(ticket)}; signature: {ticket.signature}",
         *([HELD] if holds_copy else []),
+        *(
+            f"- **May belong to {one.other.reference}** ({WHYS[one.why]}): join, or keep apart"
+            for one in suggested
+        ),
+        *(f"- {one.reference} was joined with it" for one in joined),
         f"- The report lies sealed in the handlers' mailboxes; or `meldbalie show {ticket.reference}`",
         "",
         "**History**",
-        *(f"- {local(place, entry.at)} {_told(entry)}" for entry in ticket.history[-10:]),
+        *(f"- {local(place, entry.at)} {told(entry)}" for entry in ticket.history[-10:]),
     ]
     return "\n".join(lines)
 
@@ -144,7 +182,8 @@ def _can_be_reached(ticket: Ticket) -> str:
     return "gets sealed mail" if ticket.reporter.fingerprint else "has no key: answers wait at the link"
 
 
-def _told(entry: Event) -> str:
+def told(entry: Event) -> str:
+    """What happened, by whom, and the facts of it."""
     facts = ", ".join(f"{name} {value}" for name, value in entry.facts.items() if value not in ("", None))
     return f"{entry.kind.replace('_', ' ')} by {entry.actor}" + (f" ({facts})" if facts else "")
 

@@ -5,19 +5,18 @@ given, Prefect stores. A message leaves the inbox after the database has it and 
 so a run that dies half-way is simply run again.
 """
 
-from prefect import flow, get_run_logger, task
-from sqlalchemy.exc import IntegrityError
+from prefect import flow, task
 
 from ..mailbox.errors import ServerUnreachable
-from ..mailbox.imap import IntakeMailbox, Waiting
-from ..mailbox.letter import Letter
+from ..mailbox.imap import IntakeMailbox
 from ..models import ledger
 from ..models.ledger import Verdict
 from . import desk
 from .discretion import discreet
 from .filing import file_entry, note_failure
 from .installation import Installation, installation
-from .shifts import Shift
+from .shifts import Shift, tell
+from .taking import take
 
 RECONNECT_SECONDS = 5.0
 
@@ -27,73 +26,65 @@ def intake(minutes: float | None = None) -> int:
     """Take in what waits, for a shift or (``minutes`` 0) once; gives how many messages were filed."""
     with discreet("intake"):
         place, filed = installation(), 0
+        last = set[int]()
         with Shift("intake", place, minutes=minutes) as shift:
             for _ in shift.turns(pause=RECONNECT_SECONDS):
-                filed += _at_the_mailbox(place, shift)
+                with shift.enduring():
+                    filed += _at_the_mailbox(place, shift, last)
         return filed
 
 
-def _at_the_mailbox(place: Installation, shift: Shift) -> int:
+def _at_the_mailbox(place: Installation, shift: Shift, last: set[int]) -> int:
     filed = 0
     try:
         with IntakeMailbox(place.imap) as mailbox:
             for _ in shift.turns(pause=0):
-                filed += _work_through(place, mailbox, shift)
+                filed += _work_through(place, mailbox, shift, last)
                 if not shift.is_single:
                     mailbox.wait(place.config.imap.poll_seconds)
     except ServerUnreachable as error:
         if shift.is_single:
             raise
-        get_run_logger().warning(
-            "the intake mailbox is out of reach (%s); trying again", type(error).__name__
-        )
+        tell(f"the intake mailbox is out of reach ({type(error).__name__}); trying again")
     return filed
 
 
-def _work_through(place: Installation, mailbox: IntakeMailbox, shift: Shift) -> int:
-    take_waiting(place, mailbox, shift)
+def _work_through(place: Installation, mailbox: IntakeMailbox, shift: Shift, last: set[int]) -> int:
+    take_waiting(place, mailbox, shift, last)
     filed = 0
     for number in _undecided(place):
         if not shift.is_ours():
             break
         state = take_in(number, return_state=True)
         filed += state.is_completed()
+        if not state.is_completed():
+            shift.ask_anew()
     put_away(place, mailbox)
     shift.worked()
     return filed
 
 
-def take_waiting(place: Installation, mailbox: IntakeMailbox, shift: Shift) -> int:
-    """Write every waiting message that the ledger does not have yet into it, each in one commit."""
+def take_waiting(
+    place: Installation, mailbox: IntakeMailbox, shift: Shift, last: set[int] | None = None
+) -> int:
+    """Write every waiting message that the ledger does not have yet into it, each in one commit.
+
+    ``last`` remembers the UIDs at which the connection broke or the database failed: they come after
+    the others, which would otherwise wait behind them for ever.
+    """
+    last = set() if last is None else last
     where = _where(place, mailbox)
     waiting = mailbox.waiting()
     with place.database.reading() as session:
         entered = ledger.uids_entered(session, where, [message.uid for message in waiting])
     taken = 0
-    for message in waiting:
+    for message in sorted(waiting, key=lambda message: (message.uid in last, message.uid)):
         if message.uid not in entered and shift.is_ours():
-            taken += _take(place, mailbox, where, message)
+            last.add(message.uid)
+            with shift.enduring():
+                taken += take(place, mailbox, where, message) is not None
+                last.discard(message.uid)
     return taken
-
-
-def _take(place: Installation, mailbox: IntakeMailbox, where: ledger.Place, message: Waiting) -> bool:
-    raw = mailbox.fetch(message.uid)
-    if raw is None:
-        return False
-    try:
-        with place.database.unit_of_work() as session:
-            ledger.enter(
-                session,
-                where,
-                message.uid,
-                raw,
-                message_id=Letter.read(raw).message_id,
-                arrived_at=message.arrived_at,
-                now=place.clock(),
-            )
-    except IntegrityError:  # another poller was first
-        return False
-    return True
 
 
 @task(task_run_name="message {number}")

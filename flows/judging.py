@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..mailbox.opening import Opened
+from ..mailbox.returned import is_failure_in_words
 from ..models.ledger import Verdict
 
 #: By which rules automatic mail is a reply wherever it went, and by which only when it answers us
@@ -36,8 +37,9 @@ class Facts:
 def judge(opened: Opened, *, names_a_thread: bool) -> Judged:
     """Decide what becomes of an opened message.
 
-    ``names_a_thread``: it carries a token that we gave out. A ticket number in a subject counts
-    for nothing: anybody can guess it.
+    ``names_a_thread``: it is proved where it belongs, by a token that we gave out or by a verified
+    signature of the ticket's reporter. A ticket number in a subject counts for nothing: anybody can
+    guess it.
     """
     facts = Facts(opened, names_a_thread)
     verdict, because = next((verdict, why) for applies, verdict, why in RULES if applies(facts))
@@ -49,8 +51,10 @@ def _is_ours(facts: Facts) -> bool:
 
 
 def _is_bounce(facts: Facts) -> bool:
-    """People quote bounces: only a machine's mail is one."""
-    return bool(facts.opened.bounced) and facts.opened.automatic
+    """People quote bounces: only a machine's mail is one; in mere words only where it answers us."""
+    opened = facts.opened
+    in_words = facts.names_a_thread and not opened.was_decrypted and is_failure_in_words(opened.letter)
+    return opened.automatic and (bool(opened.bounced) or in_words)
 
 
 def _cannot_be_opened(facts: Facts) -> bool:
@@ -94,7 +98,11 @@ RULES: tuple[tuple[Callable[[Facts], bool], Verdict, str], ...] = (
     (_is_bounce, Verdict.BOUNCED, "a delivery report"),
     (_is_automatic_reply, Verdict.AUTOMATIC, "an automatic reply"),
     (_cannot_be_opened, Verdict.QUARANTINED, "nothing of it can be opened"),
-    (_is_on_a_thread, Verdict.JOINED_TICKET, "it carries a token that we gave out"),
+    (
+        _is_on_a_thread,
+        Verdict.JOINED_TICKET,
+        "it carries a token that we gave out, or the reporter's signature",
+    ),
     (_is_automatic, Verdict.UNCLEAR, "a machine sent it, and it may still be a report"),
     (_is_empty, Verdict.UNCLEAR, "it says nothing"),
     (_always, Verdict.OPENED_TICKET, "somebody wrote to us"),

@@ -4,17 +4,23 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from ..mailbox.compose import Draft, new_message_id
+from ..mailbox.compose import Draft, can_be_answered, new_message_id
 from ..mailbox.wording import word
 from ..mailbox.wording_parts import Desk
-from ..models.filing import reporter_of, thread_token
+from ..models.filing import reporter_of
 from ..models.ladder import owner_of
+from ..models.ledger import LedgerEntry
 from ..models.outbox import Mail, MailKind
+from ..models.threads import thread_token
 from .installation import Installation
-from .speaking import SPEAKERS, Withheld
+from .speaking import SPEAKERS
+from .spoken import Withheld
 
 #: What a stranger gets first; our key comes with it, so that the reply can be sealed.
-INTRODUCTIONS = frozenset({MailKind.RECEIPT, MailKind.CANNOT_OPEN})
+INTRODUCTIONS = frozenset({MailKind.RECEIPT, MailKind.CANNOT_OPEN, MailKind.KEY_REFUSED})
+#: What answers the report itself: machines of the reporter see by it that it is a reply (RFC 3834).
+ANSWERS = frozenset({MailKind.RECEIPT, MailKind.ANSWER})
+NO_MESSAGE_ID = "@no-message-id.invalid>"
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,9 @@ def letter(place: Installation, session: Session, mail: Mail, *, sealed: bool) -
     text = word(facts, _desk(place))
     organisation = place.config.organisation
     local, _, domain = organisation.address.rpartition("@")
-    token = thread_token(session, mail.ticket, mail.party) if mail.ticket else ""
-    ours = f"{local}+{token}@{domain}" if token else organisation.address
+    token = thread_token(session, mail.ticket, mail.party, mail.recipient) if mail.ticket else ""
+    ours = f"{local}+{token}@{domain}" if token and organisation.plus_addresses else organisation.address
+    answers = _answered(session, mail)
     about = mail.ticket.reference if mail.ticket else "intake"
     return Letter(
         kind=mail.kind,
@@ -54,12 +61,25 @@ def letter(place: Installation, session: Session, mail: Mail, *, sealed: bool) -
             attachments=spoken.files if sealed else (),
             message_id=new_message_id(f"{about}.{mail.id}", token or "none", domain),
             reply_to=ours,
+            in_reply_to=answers,
+            references=(answers,) if answers else (),
             date=mail.created_at,
             automatic=mail.kind is not MailKind.ANSWER,
+            is_reply=mail.kind in INTRODUCTIONS,
             loop=place.loop_marker,
             own_key=_own_key(place) if mail.kind in INTRODUCTIONS else b"",
         ),
     )
+
+
+def _answered(session: Session, mail: Mail) -> str:
+    """The Message-ID of the report that a mail to its reporter answers, if it had one of its own."""
+    if mail.kind not in ANSWERS or mail.ticket is None or not mail.ticket.messages:
+        return ""
+    entry = session.get(LedgerEntry, mail.ticket.report.ledger_id or 0)
+    if entry is None or entry.message_id.endswith(NO_MESSAGE_ID) or not can_be_answered(entry.message_id):
+        return ""
+    return entry.message_id
 
 
 def _key_of(place: Installation, mail: Mail) -> str:

@@ -34,7 +34,7 @@ from .installation import Installation, installation
 from .shifts import start_shifts
 
 SHIFTS = ("intake", "deliver")
-SCHEDULED = ("sweep", "reconcile")
+SCHEDULED = ("sweep", "reconcile", "audit")
 HOUSEKEEPING = (*SCHEDULED, *SHIFTS)
 KEEP_HOUSEKEEPING = timedelta(days=2)
 BELIEVED = timedelta(minutes=15)

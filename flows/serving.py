@@ -16,6 +16,7 @@ from prefect.runner import Runner
 from prefect.types.entrypoint import EntrypointType
 
 from ..settings import Settings
+from .audit import audit
 from .deliver import deliver
 from .installation import Installation
 from .intake import intake
@@ -36,6 +37,11 @@ def deployments(config: Settings) -> list[RunnerDeployment]:
         _deployment(ticket, "One run per ticket: the handlers' card and form."),
         _deployment(sweep, "Fires what is due on the ladder.", every=config.clocks.sweep_minutes),
         _deployment(
+            audit,
+            "Compares mailbox, ledger, tickets and outbox, and alarms on any difference.",
+            every=config.audit.every_minutes,
+        ),
+        _deployment(
             reconcile,
             "Makes Prefect agree with the database.",
             every=config.prefect.reconcile_minutes,
@@ -49,7 +55,7 @@ def serve_flows(place: Installation) -> None:
     for deployment in deployments(place.config):
         runner.add_deployment(deployment)
     forget_missed_runs(place)
-    start_shifts(SHIFTS)
+    start_shifts((*SHIFTS, audit.name))
     with suppress(KeyboardInterrupt, TerminationSignal):
         asyncio.run(runner.start())
 

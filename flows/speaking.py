@@ -6,27 +6,30 @@ copy for the IBD) does not leave at all without a key.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy.orm import Session
 
-from ..mailbox import compose
 from ..mailbox import wording_facts as say
 from ..mailbox.scrub import scrub
-from ..mailbox.wording_parts import Label, Match, OnRequest, Rule
-from ..models.clocks import ClockKind
+from ..mailbox.wording_parts import Label, Match, MayBelong, OnRequest, Rule
 from ..models.desk import DeskRun
+from ..models.key_problems import reporters_key_problem
 from ..models.ledger import LedgerEntry
 from ..models.links import make_link
 from ..models.outbox import Mail, MailKind
 from ..models.owners import AssetKind
 from ..models.routing import route
 from ..models.states import CLOSE_LABELS, NEXT_STEPS, STATE_LABELS, TicketState
-from ..models.ticket import Direction, Message, Ticket
+from ..models.suggestions import open_suggestions
+from ..models.ticket import Message, Ticket
 from .desk import response_clock, run_address
 from .evidence import as_files, evidence_in, identity_of, listed, targets_without_reporter, without_reporter
 from .installation import Installation
+from .speaking_of_alarms import alarm
+from .speaking_of_keys import key_alarm, key_refused, key_warning
+from .speaking_of_messages import further_message
+from .spoken import Spoken, Withheld
 
 RULES: Mapping[AssetKind, Rule] = {
     AssetKind.HOST: "host",
@@ -35,33 +38,15 @@ RULES: Mapping[AssetKind, Rule] = {
 }
 
 
-class Withheld(Exception):
-    """A mail that must not leave as it is; ``problem`` is a code for handlers."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-
-
-@dataclass(frozen=True)
-class Spoken:
-    """A mail's facts when it can be sealed and when it cannot, and the files that travel with it."""
-
-    sealed: say.Facts
-    plain: say.Facts | None
-    files: tuple[compose.Attachment, ...] = ()
-
-
 def _receipt(place: Installation, session: Session, mail: Mail) -> Spoken:
     ticket = _ticket(mail)
     due_at = response_clock(ticket).due_at
     token = (mail.facts or {}).get("link") or make_link(session, ticket, at=place.clock())
     link = f"{place.config.organisation.public_url}/s/{token}"
 
-    def receipt(kind: type[say.Receipt]) -> say.Receipt:
-        return kind(ticket=ticket.reference, received_at=ticket.arrived_at, due_at=due_at, link=link)
-
-    return Spoken(receipt(say.Receipt), receipt(say.ReceiptPlain))
+    receipt = say.Receipt(ticket=ticket.reference, received_at=ticket.arrived_at, due_at=due_at, link=link)
+    plain = say.ReceiptPlain(**vars(receipt), key_problem=reporters_key_problem(ticket))
+    return Spoken(receipt, plain)
 
 
 def _owner_report(place: Installation, session: Session, mail: Mail) -> Spoken:
@@ -85,6 +70,8 @@ def _owner_report(place: Installation, session: Session, mail: Mail) -> Spoken:
 def _handler_report(place: Installation, session: Session, mail: Mail) -> Spoken:
     ticket, message = _ticket(mail), _message(mail)
     due_at, run_url = response_clock(ticket).due_at, _run_address(place, session, ticket)
+    suggested = open_suggestions(session, ticket)
+    may_belong_to = tuple(MayBelong(one.other.reference, one.why) for one in suggested)
     return Spoken(
         say.HandlerReport(
             ticket=ticket.reference,
@@ -93,13 +80,17 @@ def _handler_report(place: Installation, session: Session, mail: Mail) -> Spoken
             channel="mail",
             was_encrypted=ticket.was_encrypted,
             signature=SIGNATURES.get(ticket.signature, "invalid"),
+            key_problem=reporters_key_problem(ticket),
             owner=ticket.owner_name,
             matches=_matches(place, session, ticket),
+            may_belong_to=may_belong_to,
             run_url=run_url,
             report=message.text,
             attachments=listed(message.attachments),
         ),
-        say.HandlerNotice(ticket=ticket.reference, due_at=due_at, run_url=run_url),
+        say.HandlerNotice(
+            ticket=ticket.reference, due_at=due_at, may_belong_to=may_belong_to, run_url=run_url
+        ),
         as_files(message.attachments),
     )
 
@@ -169,29 +160,13 @@ def _state_changed(place: Installation, session: Session, mail: Mail) -> Spoken:
     )
 
 
-def _further_message(place: Installation, session: Session, mail: Mail) -> Spoken:
-    ticket, message = _ticket(mail), _message(mail)
-    is_handler = any(person.address == mail.recipient for person in place.promise.triage)
-    identity = identity_of(ticket)
-    text = message.text if is_handler else without_reporter(message.text, identity)
-    files = message.attachments if is_handler else evidence_in(message, identity)
-    notice = say.MessageNotice(
-        ticket=ticket.reference,
-        sender="owner" if message.direction is Direction.FROM_OWNER else "reporter",
-        received_at=message.at,
-        run_url=_run_address(place, session, ticket) if is_handler else None,
-    )
-    sealed = say.Message(**vars(notice), message=text, attachments=listed(files))
-    return Spoken(sealed, notice, as_files(files))
-
-
 def _rung(place: Installation, session: Session, mail: Mail) -> Spoken:
     ticket, facts = _ticket(mail), mail.facts or {}
-    clock = next(clock for clock in ticket.clocks if clock.kind == ClockKind(facts["clock"]))
+    clock = next(clock for clock in ticket.clocks if clock.kind == facts["clock"])
     told = say.Rung(
         ticket=ticket.reference,
         owner=ticket.owner_name,
-        clock=clock.kind.value,
+        clock=clock.kind,
         share=float(facts["share"]),
         due_at=clock.due_at,
         is_breached=clock.due_at <= mail.created_at,
@@ -210,8 +185,8 @@ def _quarantined(place: Installation, session: Session, mail: Mail) -> Spoken:
 
 
 def _cannot_open(place: Installation, session: Session, mail: Mail) -> Spoken:
-    del place
-    told = say.CannotOpen(received_at=_entry(session, mail).arrived_at)
+    largest = place.config.limits.size // 2**20
+    told = say.CannotOpen(received_at=_entry(session, mail).arrived_at, largest_megabytes=largest)
     return Spoken(told, told)
 
 
@@ -234,11 +209,15 @@ SPEAKERS: Mapping[MailKind, Callable[[Installation, Session, Mail], Spoken]] = {
     MailKind.IBD_COPY: _ibd_copy,
     MailKind.ANSWER: _answer,
     MailKind.STATE_CHANGED: _state_changed,
-    MailKind.MESSAGE: _further_message,
+    MailKind.MESSAGE: further_message,
     MailKind.RUNG: _rung,
     MailKind.QUARANTINED: _quarantined,
     MailKind.CANNOT_OPEN: _cannot_open,
     MailKind.UNDELIVERED: _undelivered,
+    MailKind.ALARM: alarm,
+    MailKind.KEY_ALARM: key_alarm,
+    MailKind.KEY_REFUSED: key_refused,
+    MailKind.KEY_WARNING: key_warning,
 }
 
 SIGNATURES: Mapping[str, say.Signature] = {

@@ -1,4 +1,4 @@
-"""Sweep: the rungs of the escalation ladder that are due fire, once each.
+"""Sweep: the rungs of the escalation ladder that are due fire, once each; keys are watched over.
 
 Any number of sweepers may run at once: each clock is a transaction of its own, and a rung is a row
 that can be written only once.
@@ -11,6 +11,7 @@ from ..models.ladder import Fired, climb, due_clocks
 from . import desk
 from .discretion import WorkFailed, discreet
 from .installation import Installation, installation
+from .key_watch import watch_keys
 
 
 @flow(name="sweep", flow_run_name="sweep")
@@ -19,6 +20,7 @@ def sweep() -> int:
     with discreet("sweep"):
         place = installation()
         fired, failed = fire_what_is_due(place)
+        failed += watch_keys(place, place.keyring)
         for rung in fired:
             get_run_logger().info("%s: %s, %d told", rung.reference, rung.rung, rung.told)
             desk.show_if_possible(place, rung.reference)

@@ -17,10 +17,11 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ..models import acts
+from ..models import acts, joining
 from ..models.desk import DeskRun, desk_run_of
 from ..models.errors import Refused
 from ..models.owners import Owner
+from ..models.suggestions import open_suggestions, tickets_joined_with
 from ..models.ticket import Event, Ticket, ticket_called
 from . import desk
 from .desk import key_of_form, key_of_response
@@ -78,14 +79,23 @@ def next_form(place: Installation, reference: str) -> tuple[int, Any] | None:
         owners = list(session.scalars(select(Owner.name).order_by(Owner.name)))
         handlers = [person.name for person in place.promise.triage]
         holds_copy = acts.waiting_copy(session, subject) is not None
-        description = card(place, subject, row, holds_copy=holds_copy)
-        asked = form(subject, handlers=handlers, owners=owners, holds_copy=holds_copy, card=description)
+        suggested, joined = open_suggestions(session, subject), tickets_joined_with(session, subject)
+        description = card(place, subject, row, holds_copy=holds_copy, suggested=suggested, joined=joined)
+        asked = form(
+            subject,
+            handlers=handlers,
+            owners=owners,
+            holds_copy=holds_copy,
+            card=description,
+            suggested=suggested,
+        )
         return row.asked, asked
 
 
 def _act(place: Installation, session: Session, subject: Ticket, answer: Answer) -> None:
     _refuse_what_would_be_lost(answer)
     who: dict[str, Any] = {"by": answer.who, "now": place.clock()}
+    moves: dict[str, Any] = who | {"promise": place.promise}
     because = answer.text
     match answer.action:
         case Action.ANSWER:
@@ -95,25 +105,28 @@ def _act(place: Installation, session: Session, subject: Ticket, answer: Answer)
                 text=answer.text,
                 fix_on=answer.expected_fix_date,
                 no_date_because=answer.no_date_because,
-                today=place.promise.local_day(who["now"]),
-                **who,
+                **moves,
             )
         case Action.CONFIRM:
-            acts.confirm(session, subject, because=because, **who)
+            acts.confirm(session, subject, because=because, **moves)
         case Action.INVALIDATE:
-            acts.invalidate(session, subject, because=because, **who)
+            acts.invalidate(session, subject, because=because, **moves)
         case Action.ACCEPT:
-            acts.accept(session, subject, because=because, **who)
+            acts.accept(session, subject, because=because, **moves)
         case Action.DEFER:
-            acts.defer(session, subject, because=because, **who)
+            acts.defer(session, subject, because=because, **moves)
         case Action.ASSIGN:
             acts.assign(session, subject, to=answer.assign_to, because=because, **who)
+        case Action.JOIN:
+            joining.join(session, subject, to=answer.belongs_to, because=because, **moves)
+        case Action.KEEP_APART:
+            joining.keep_apart(session, subject, because=because, **who)
         case Action.RELEASE:
             acts.release_copy(session, subject, **who)
         case Action.CLOSE:
             if answer.close_reason is None:
                 raise Refused("choose the reason for closing: the reporter is told it")
-            acts.close(session, subject, reason=answer.close_reason, because=because, **who)
+            acts.close(session, subject, reason=answer.close_reason, because=because, **moves)
 
 
 #: The fields that each action makes use of, beside who acts.
@@ -124,6 +137,8 @@ USED: Mapping[Action, frozenset[str]] = {
     Action.ACCEPT: frozenset({"text"}),
     Action.DEFER: frozenset({"text"}),
     Action.ASSIGN: frozenset({"text", "assign_to"}),
+    Action.JOIN: frozenset({"text", "belongs_to"}),
+    Action.KEEP_APART: frozenset({"text"}),
     Action.RELEASE: frozenset(),
     Action.CLOSE: frozenset({"text", "close_reason"}),
 }

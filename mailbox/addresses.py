@@ -9,9 +9,12 @@ reads from left to right, guesses nothing, and says when there was something to 
 import re
 from dataclasses import dataclass
 
+from .words import shown, unfolded
+
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*+"?|<[^<>]*>?|\[[^\[\]]*\]?|[(),;:]|[^"<>\[(),;:]+|>', re.DOTALL)
 _ADDRESS = re.compile(
-    r'(?:"(?:[^"\\\r\n]|\\[^\r\n])+"|[^\s"@<>(),:;\\]+)@(?:\[[^\[\]\s]+\]|[^\s"@<>(),:;\\\[\]]+)'
+    r'(?:"(?:[^"\\\r\n]|\\[^\r\n]){1,320}"|[^\s"@<>(),:;\\]{1,320})'  # RFC 5321 allows 64
+    r'@(?:\[[^\[\]\s]+\]|[^\s"@<>(),:;\\\[\]]+)'
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0080-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -87,8 +90,14 @@ class _Entry:
         unquoted = "".join(word for word in self.words if not word.startswith('"'))
         others = [found.group() for found in _ADDRESS.finditer(unquoted)] if self.angles else []
         doubtful = len(candidates) > 1 or any(not same_address(addresses[0], other) for other in others)
-        name = words.replace('"', "").strip() if self.angles else ""
+        name = _name(words) if self.angles else ""
         return [Mailbox(address, name, doubtful) for address in addresses]
+
+
+def _name(words: str) -> str:
+    """Give a name as it is meant to be read, in one line that is safe to show."""
+    unquoted = re.sub(r'\\(.)|"', r"\1", words)
+    return shown(unfolded(unquoted.encode("utf-8", "surrogateescape")), limit=200)
 
 
 def _guessed(candidates: list[str]) -> list[Mailbox]:

@@ -1,10 +1,20 @@
 """OpenPGP in the middle of other bytes: which stretches of a text are sealed or signed, and what a
-file holds."""
+file holds.
 
+Gpg 2.2 is given the packets, not the armour: it takes armour without a checksum, which newer programs
+write (RFC 9580, section 6.1), for a damaged message. What guards against alteration is in the packets.
+"""
+
+import base64
+import binascii
+import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+
+from .packets import Tag, first_packet, without_newer
+from .words import from_base64
 
 
 class Sort(StrEnum):
@@ -26,19 +36,43 @@ class Stretch:
     octets: bytes
 
 
-_BEGIN = re.compile(rb"(?m)^-----BEGIN PGP (MESSAGE|SIGNED MESSAGE|PUBLIC KEY BLOCK)-----[ \t\r]*$")
+# A sealed block or a key may be quoted or indented; a signed text may not, for its lines count.
+_MARGIN = rb"[ \t>|]{0,40}"
+_BEGIN = re.compile(
+    rb"(?m)^(?:(?P<margin>"
+    + _MARGIN
+    + rb")-----BEGIN PGP (?P<sort>MESSAGE|PUBLIC KEY BLOCK)|"
+    + rb"-----BEGIN PGP (?P<signed>SIGNED MESSAGE))-----[ \t\r]*$"
+)
 _ENDS = {
-    Sort.MESSAGE: re.compile(rb"(?m)^-----END PGP MESSAGE-----[ \t\r]*$\n?"),
+    Sort.MESSAGE: re.compile(rb"(?m)^" + _MARGIN + rb"-----END PGP MESSAGE-----[ \t\r]*$\n?"),
     Sort.SIGNED: re.compile(rb"(?m)^-----END PGP SIGNATURE-----[ \t\r]*$\n?"),
-    Sort.KEY: re.compile(rb"(?m)^-----END PGP PUBLIC KEY BLOCK-----[ \t\r]*$\n?"),
+    Sort.KEY: re.compile(rb"(?m)^" + _MARGIN + rb"-----END PGP PUBLIC KEY BLOCK-----[ \t\r]*$\n?"),
 }
-_ARMOURED_LINE = re.compile(rb"(?m)^[A-Za-z0-9+/]{20,76}={0,2}[ \t\r]*$")
+_ARMOURED_LINE = re.compile(rb"(?m)^" + _MARGIN + rb"[A-Za-z0-9+/]{20,76}(?:={0,2}|(?:=3D){1,2})[ \t\r]*$")
+_ANY_BEGIN = re.compile(rb"(?m)^" + _MARGIN + rb"-----BEGIN PGP [A-Z ]{1,40}-----[ \t\r]*\n")
+# Headers, also without the empty line behind them, or with an empty line behind each (Outlook).
+_NO_DATA = re.compile(rb"(?:(?![ \t>|]*+(?:[A-Za-z0-9+/]{20}|[A-Za-z0-9+/=]+[ \t\r]*(?:\n|\Z)))[^\n]*\n)*+")
+_QUOTES = re.compile(rb"(?m)^[ \t>|]+")
+_DATA_END = re.compile(rb"=|-----")
+_SIGNATURE = re.compile(rb"(?m)^-----BEGIN PGP SIGNATURE-----[ \t\r]*$")
 _ANY_BLOCK = re.compile(
-    r"(?ms)^-----BEGIN PGP ([A-Z ]{1,40})-----[ \t\r]*$.*?(?:^-----END PGP [A-Z ]{1,40}-----|\Z)"
+    r"(?ms)^-----BEGIN PGP (?!SIGNED )([A-Z ]{1,40})-----[ \t\r]*$.*?(?:^-----END PGP [A-Z ]{1,40}-----|\Z)"
+)
+_SEAL = b"-----BEGIN PGP MESSAGE"
+_SEALS = (
+    _SEAL,
+    b"application/pgp-encrypted",
+    *(base64.b64encode(bytes(before) + _SEAL)[4 : 4 * (len(_SEAL) // 3)] for before in range(3)),
 )
 _SNIFFED = 4096  # bytes at the start of a file
-_MESSAGE_TAGS = frozenset({1, 3, 9, 18, 20})  # session keys and encrypted data, RFC 9580 section 5
+# What a message starts with. Only a session key is told from any other bytes without a name that says it.
+_MESSAGE_TAGS = frozenset(
+    {Tag.PASSPHRASE, Tag.ONE_PASS, Tag.COMPRESSED, Tag.UNPROTECTED, Tag.PROTECTED, Tag.AEAD}
+)
+_LARGEST_SIGNATURE = 60_000  # bytes
 _SUFFIXES = (".gpg", ".pgp", ".asc")
+_KEY_SUFFIXES = (*_SUFFIXES, ".key", ".pub")
 
 
 def stretches(octets: bytes) -> Iterator[Stretch]:
@@ -51,10 +85,10 @@ def stretches(octets: bytes) -> Iterator[Stretch]:
     while begin := _BEGIN.search(octets, position):
         if begin.start() > position:
             yield Stretch(Sort.PLAIN, octets[position : begin.start()])
-        sort = Sort(begin.group(1).decode())
+        sort = Sort((begin["sort"] or begin["signed"]).decode())
         end = _ENDS[sort].search(octets, begin.end())
         position = end.end() if end else len(octets)
-        is_prose = end is None and not _ARMOURED_LINE.search(octets, begin.end())
+        is_prose = not _ARMOURED_LINE.search(octets, begin.end(), position)
         yield Stretch(Sort.PLAIN if is_prose else sort, octets[begin.start() : position])
     if position < len(octets):
         yield Stretch(Sort.PLAIN, octets[position:])
@@ -65,36 +99,122 @@ def has_armour(octets: bytes) -> bool:
     return b"-----BEGIN PGP " in octets
 
 
+def seems_to_hold_a_seal(letter: bytes) -> bool:
+    """Tell cheaply whether there can be anything sealed in an attached letter, also in base64."""
+    return any(mark in letter for mark in _SEALS)
+
+
 def without_armour(text: str) -> str:
     """Give a text without its armoured blocks, whose comments and versions name hosts of no
     interest."""
     return _ANY_BLOCK.sub("", text) if "-----BEGIN PGP " in text else text
 
 
+def unarmoured(octets: bytes) -> bytes:
+    """Give the packets in the first block of armour; the bytes themselves where there is none.
+
+    The checksum is not looked at (RFC 9580, section 6.1), and what quoting and mail servers have added
+    is passed over.
+    """
+    octets = as_ascii(octets)
+    begin = _ANY_BEGIN.search(octets) if has_armour(octets) and not _is_binary(octets) else None
+    if begin is None:
+        return octets
+    headers = _NO_DATA.match(octets, begin.end())
+    start = headers.end() if headers else begin.end()
+    end = _DATA_END.search(octets, start)
+    lines = octets[start : end.start() if end else len(octets)]
+    return _from_lines(lines, is_padded=end is not None and end.group() == b"=")
+
+
+def _from_lines(lines: bytes, *, is_padded: bool) -> bytes:
+    """Decode lines of armour; behind them came padding, a checksum, or neither."""
+    if any(mark in lines for mark in (b" ", b"\t", b">", b"|")):
+        lines = _QUOTES.sub(b"", lines)
+    before, _, last = lines.rstrip().rpartition(b"\n")
+    if len(last) == 3 and not is_padded:  # what quoted-printable has left of a checksum such as `=9aBc`
+        lines = before
+    if b" " in lines or b"\t" in lines:
+        return from_base64(lines)
+    try:
+        return binascii.a2b_base64(lines + b"===")
+    except binascii.Error:
+        return from_base64(lines)
+
+
+def unarmoured_keys(octets: bytes) -> bytes:
+    """Give the packets of all public keys in a file or a text, one behind the other."""
+    octets = as_ascii(octets)
+    if not has_armour(octets) or _is_binary(octets):
+        return octets
+    return b"".join(unarmoured(part.octets) for part in stretches(octets) if part.sort is Sort.KEY)
+
+
+def with_known_signatures(block: bytes) -> tuple[bytes, bytes]:
+    """Give a clear-signed block with the armour of its signature written anew, for gpg; and all the
+    signatures that stood there, also those that gpg does not read."""
+    begin = _SIGNATURE.search(block)
+    claimed = unarmoured(block[begin.start() :]) if begin else b""
+    known = without_newer(claimed)
+    if begin is None or not known or len(known) > _LARGEST_SIGNATURE:
+        return block, claimed
+    return block[: begin.start()] + _armoured_signature(known), claimed
+
+
+def _armoured_signature(packets: bytes) -> bytes:
+    checksum = base64.b64encode(_crc24(packets).to_bytes(3, "big"))
+    lines = base64.encodebytes(packets) + b"=" + checksum
+    return b"-----BEGIN PGP SIGNATURE-----\n\n" + lines + b"\n-----END PGP SIGNATURE-----\n"
+
+
+def _crc24(octets: bytes) -> int:
+    """Give the checksum of armour (RFC 4880, section 6.1)."""
+    crc = 0xB704CE
+    for byte in octets:
+        crc ^= byte << 16
+        for _ in range(8):
+            crc = (crc << 1) ^ 0x1864CFB if crc & 0x800000 else crc << 1
+    return crc & 0xFFFFFF
+
+
+def as_ascii(content: bytes) -> bytes:
+    """Give armour as ASCII: a Windows shell writes it in UTF-16, an editor puts a mark before it."""
+    for mark, codec in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
+        if content.startswith(mark) and "-----BEGIN PGP ".encode(codec) in content[:_SNIFFED]:
+            return content[2:].decode(codec, "replace").encode("utf-8", "replace")
+    return content.removeprefix(codecs.BOM_UTF8)
+
+
+def begins_with(content: bytes, sort: Sort) -> bool:
+    """Tell whether a file begins with a block of this sort."""
+    return as_ascii(content[:_SNIFFED]).lstrip().startswith(b"-----BEGIN PGP " + sort.encode() + b"-----")
+
+
 def is_sealed_file(content: bytes, name: str) -> bool:
-    """Tell whether an attachment is an OpenPGP message: armoured, or binary with a telling name."""
-    start = content[:_SNIFFED].lstrip()
-    if start.startswith(b"-----BEGIN PGP MESSAGE-----"):
+    """Tell whether an attachment is an OpenPGP message, armoured or binary."""
+    if begins_with(content, Sort.MESSAGE) or is_binary_message(content):
         return True
-    return name.lower().endswith(_SUFFIXES) and is_binary_message(content)
+    packet = first_packet(content) if name.lower().endswith(_SUFFIXES) else None
+    return packet is not None and packet.tag in _MESSAGE_TAGS
 
 
 def is_binary_message(content: bytes) -> bool:
-    """Tell whether the first packet can start an encrypted message."""
-    tag = packet_tag(content)
-    return tag in _MESSAGE_TAGS
+    """Tell whether the first packet can only be the session key of an encrypted message."""
+    packet = first_packet(content)
+    return packet is not None and packet.is_session_key
 
 
-def packet_tag(content: bytes) -> int | None:
-    """Give the tag of the first OpenPGP packet; None when this is no packet (RFC 9580, section 4.2)."""
-    if len(content) < 3 or not content[0] & 0x80:
-        return None
-    return content[0] & 0x3F if content[0] & 0x40 else (content[0] >> 2) & 0x0F
+def _is_binary(octets: bytes) -> bool:
+    packet = first_packet(octets)
+    return packet is not None and (packet.is_known or packet.tag in _MESSAGE_TAGS)
 
 
-def is_key_file(content: bytes) -> bool:
-    """Tell whether an attachment is an armoured public key."""
-    return content[:_SNIFFED].lstrip().startswith(b"-----BEGIN PGP PUBLIC KEY BLOCK-----")
+def is_key_file(content: bytes, name: str) -> bool:
+    """Tell whether an attachment is a public key: armoured, or binary with a telling name."""
+    if begins_with(content, Sort.KEY):
+        return True
+    packet = first_packet(content) if name.lower().endswith(_KEY_SUFFIXES) else None
+    return packet is not None and packet.tag == Tag.PUBLIC_KEY and packet.is_known
 
 
 def bare_name(name: str) -> str:

@@ -55,6 +55,7 @@ class Draft:
     in_reply_to: str = ""
     references: tuple[str, ...] = ()
     automatic: bool = False  # nobody wrote it, so nobody's machine should answer it (RFC 3834)
+    is_reply: bool = False  # it answers a message, also where `in_reply_to` does not say which
     loop: str = ""  # the value by which we know our own automatic mail again
     own_key: bytes = field(default=b"", repr=False)  # our public key in armour, to attach
     autocrypt: bytes = field(default=b"", repr=False)  # the same key, binary and minimal, as a header
@@ -67,7 +68,7 @@ class Draft:
             if getattr(self, name) or name != "reply_to":
                 wire_address(getattr(self, name), name)
         ids = [self.message_id, *filter(None, [self.in_reply_to]), *self.references]
-        if any(len(i) > _LONGEST_ID or not _MESSAGE_ID.fullmatch(i) for i in ids):
+        if not all(can_be_answered(one) for one in ids):
             raise UnfitDraft("a message id must be <left@right>, in ASCII, of at most 250 characters")
         if self.date.tzinfo is None:
             raise UnfitDraft("the date of a mail needs its zone")
@@ -113,6 +114,11 @@ def new_message_id(reference: str, token: str, domain: str) -> str:
     return made
 
 
+def can_be_answered(message_id: str) -> bool:
+    """Tell whether a Message-ID that a stranger made can stand in a header of ours."""
+    return len(message_id) <= _LONGEST_ID and _MESSAGE_ID.fullmatch(message_id) is not None
+
+
 def wire_address(address: str, what: str = "address") -> str:
     """The address as ASCII, its domain in punycode; raises :class:`UnfitDraft` where that cannot be."""
     local, _, domain = address.rpartition("@")
@@ -137,7 +143,7 @@ def _envelope(draft: Draft, subject: str) -> EmailMessage:
 
 
 def _optional_headers(draft: Draft) -> dict[str, str]:
-    submitted = "auto-replied" if draft.in_reply_to else "auto-generated"
+    submitted = "auto-replied" if draft.in_reply_to or draft.is_reply else "auto-generated"
     return {
         "Reply-To": wire_address(draft.reply_to) if draft.reply_to else "",
         "In-Reply-To": draft.in_reply_to,

@@ -68,6 +68,10 @@ def failure(server: Server, attempted: str, error: Exception) -> MailboxError:
             f"{where} gave no answer in time while {attempted}: look whether it runs and whether a"
             " firewall is in between"
         )
+    if response_code(error) == "OVERQUOTA":
+        return ServerUnreachable(
+            f"{where} failed while {attempted} (OVERQUOTA): make room in the mailbox, or raise its quota"
+        )
     return ServerUnreachable(
         f"{where} failed while {attempted} ({reason(error)}): look whether it runs, and whether"
         " host, port and security in the settings fit it"

@@ -24,6 +24,10 @@ class LoginRefused(ServerRefused):
     """The server knows the user or the password not: an operator must correct the settings."""
 
 
+class TokenRefused(LoginRefused):
+    """The server takes this access token not: another one may do."""
+
+
 class ConnectionNotPrivate(ServerRefused):
     """Nothing was said, because others could listen: no TLS, or a certificate that is not trusted."""
 

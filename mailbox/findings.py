@@ -4,7 +4,7 @@ wrong."""
 from dataclasses import dataclass, field
 
 from .offered_keys import Offers
-from .parts import Headers
+from .parts import Headers, Part
 from .problem import Problem
 from .signing import Found
 
@@ -23,8 +23,8 @@ class Place:
     """Inside of a report on a letter, such as a bounce, which brings back what others wrote to others."""
     is_muted: bool = False
     """Another form of the same text is the one shown."""
-    signature: int | None = None
-    """The number of the signature that covers this place."""
+    signatures: frozenset[int] = frozenset()
+    """The numbers of the signatures that cover this place."""
 
 
 @dataclass(frozen=True)
@@ -53,5 +53,9 @@ class Findings:
     problems: list[Problem] = field(default_factory=list[Problem])
     sealed: int = 0
     opened: int = 0
+    muted: list[tuple[Part, Place]] = field(default_factory=list[tuple[Part, Place]])
+    """The other forms of texts that are shown: another reader may be shown these."""
+    closed: list[Place] = field(default_factory=list[Place])
+    """Where something sealed stayed closed: nobody knows what it would show."""
     protected: Headers | None = None
-    """The headers inside the seal (protected headers: RFC 9788, and the drafts before it)."""
+    """The headers inside the seal or the signature (RFC 9788, and the drafts before it)."""

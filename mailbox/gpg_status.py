@@ -75,6 +75,8 @@ class SignatureState(StrEnum):
     EXPIRED_KEY = "expired_key"
     EXPIRED_SIGNATURE = "expired_signature"
     REVOKED_KEY = "revoked_key"
+    WORTHLESS = "worthless"
+    """It fits, but anybody may have made it: its digest is broken."""
 
 
 _STATES = {
@@ -87,6 +89,7 @@ _STATES = {
 }
 _MISSING_KEY = "9"
 _DOCUMENT_CLASSES = ("00", "01")  # a certification or revocation is no signature of a letter
+_BROKEN_DIGESTS = ("1", "2", "3")  # MD5, SHA-1, RIPEMD-160; gpg 2.2 refuses the first of them only
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,8 @@ def _signature(group: Sequence[StatusLine]) -> SignatureFacts:
     primary = valid[0].arg(9) if valid else ""
     if not _is_full(primary) or valid[0].arg(8) not in _DOCUMENT_CLASSES:
         return SignatureFacts(SignatureState.BAD)
+    if valid[0].arg(7) in _BROKEN_DIGESTS:
+        state = SignatureState.WORTHLESS
     return SignatureFacts(state, primary, _instant(valid[0].arg(2)))
 
 

@@ -2,13 +2,15 @@
 contradicts it."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from .errors import CannotSeal, SealRefusal
 from .gpg_status import GpgRun, SignatureFacts, SignatureState, StatusLine, signatures_in
 from .keys import KeyFacts
+from .packets import is_newer, packets
 from .problem import Problem
+from .second_opinion import signers
 
 _MICALGS = {"2": "sha1", "8": "sha256", "9": "sha384", "10": "sha512", "11": "sha224"}  # RFC 4880, 9.4
 
@@ -41,6 +43,13 @@ class Verification:
         if not found or _has_errors(run) or not _returncode_is_explained(run):
             return cls((), Problem.MALFORMED, covered)
         return cls(found, None, covered)
+
+    @classmethod
+    def of_newer(cls, signature: bytes, covered: bytes | None = None) -> "Verification":
+        """Say whose newer signatures these claim to be; gpg cannot check them, nor hold such keys."""
+        unknown = SignatureState.UNKNOWN_KEY
+        found = tuple(SignatureFacts(unknown, fingerprint, at) for fingerprint, at in signers(signature))
+        return cls(found, Problem.NEWER_FORMAT, covered)
 
 
 @dataclass(frozen=True)
@@ -127,23 +136,58 @@ def decryption_problem(run: GpgRun) -> Problem | None:
         return None if _is_sound_plain(run) else _plain_problem(run)
     if not run.has("DECRYPTION_INFO", "DECRYPTION_KEY"):
         return _locked(run)
-    if not _is_sound(run) or not _returncode_is_explained(run):
+    if _is_unread(run):
+        return Problem.NEWER_FORMAT
+    if not _is_sound(run) or not (_returncode_is_explained(run) or _tried_in_vain(run)):
         return Problem.TAMPERED if not _was_bad_passphrase(run.lines("ERROR")) else Problem.UNSUPPORTED
     return None
 
 
-def needs_second_opinion(run: GpgRun) -> bool:
-    """Tell whether a failed signature may be hiding a failed AEAD tag.
+def problem_of(message: bytes, run: GpgRun, problem: Problem, own: Callable[[], Iterable[str]]) -> Problem:
+    """Tell a message that this gpg is too old for from one that is broken. `own` gives the
+    fingerprints of our keys and subkeys."""
+    if problem in (Problem.TIMEOUT, Problem.TOO_LARGE, Problem.PASSPHRASE) or not is_newer(message):
+        return problem
+    sealed_to = [packet.recipient for packet in packets(message) if packet.recipient is not None]
+    is_ours = run.has("DECRYPTION_KEY") or "" in sealed_to or not set(sealed_to).isdisjoint(own())
+    is_anybodys = run.has("ENC_TO") or bool(sealed_to)
+    return Problem.NEWER_FORMAT if is_ours or not is_anybodys else Problem.NO_SECRET_KEY
 
-    Gpg 2.2 says DECRYPTION_OKAY and GOODMDC of an altered AEAD packet; its exit code is the only sign,
-    and an unknown signer has the same one. Only the MDC method is told apart by its own status lines.
+
+def needs_second_opinion(run: GpgRun, problem: Problem | None) -> bool:
+    """Tell whether a failed signature may be hiding what became of the seal; it is then opened again
+    without looking at signatures.
+
+    Gpg ends at once at a bad or expired signature, before it says a word on the seal. And gpg 2.2 says
+    DECRYPTION_OKAY and GOODMDC of an altered AEAD packet: its exit code is the only sign, and an unknown
+    signer has the same one.
     """
-    return run.returncode != 0 and any(line.arg(0) == "0" for line in run.lines("DECRYPTION_INFO"))
+    if problem is None:
+        return run.returncode != 0 and any(line.arg(0) == "0" for line in run.lines("DECRYPTION_INFO"))
+    ended_early = run.returncode == 1 and not run.has("DECRYPTION_OKAY", "DECRYPTION_FAILED", "BADMDC")
+    return ended_early and run.has("BADSIG", "EXPSIG") and run.has("PLAINTEXT")
+
+
+def _tried_in_vain(run: GpgRun) -> bool:
+    """Tell whether gpg counts the keys that it tried for hidden recipients as errors. Then its exit code
+    is worth nothing; with an MDC, the status lines are."""
+    is_hidden = any(not line.arg(0).strip("0") for line in run.lines("ENC_TO"))
+    by_mdc = all(line.arg(0) == "2" for line in run.lines("DECRYPTION_INFO"))
+    return run.returncode == 2 and is_hidden and by_mdc and run.has("DECRYPTION_KEY")
 
 
 def _is_sound(run: GpgRun) -> bool:
     seen = [line.keyword for line in run.status if line.keyword in _SOUND]
     return seen == list(_SOUND) and not run.has(*_FATAL) and not _has_errors(run)
+
+
+def _is_unread(run: GpgRun) -> bool:
+    """Tell whether nobody altered it (the MDC says so), and yet gpg found nothing in it that it knows,
+    such as a newer signature."""
+    seen = [line.keyword for line in run.status if line.keyword in (*_SOUND, "BADMDC", "DECRYPTION_FAILED")]
+    by_mdc = all(line.arg(0) == "2" for line in run.lines("DECRYPTION_INFO"))
+    is_empty = run.has("NODATA") and not run.output
+    return by_mdc and is_empty and seen == [step for step in _SOUND if step != "PLAINTEXT"]
 
 
 def _is_sound_plain(run: GpgRun) -> bool:

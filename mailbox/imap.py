@@ -6,28 +6,32 @@ expunged but what we put away ourselves.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, cast
 
-from imapclient.exceptions import IMAPClientError
+from imapclient.exceptions import IMAPClientError, IMAPClientReadOnlyError
 
 from .connection import response_code
 from .errors import FolderRefused, ServerUnreachable
+from .folder_names import as_text, namespace, spelled
 from .imap_session import (
     Client,
     ImapAccount,
+    begin_to_idle,
     close,
     in_passing,
     is_refusal,
+    numbers_anew,
     open_session,
     translated,
     untagged,
     wait_for_words,
 )
+from .putting_away import Mover
 
 __all__ = ["ImapAccount", "IntakeMailbox", "Waiting"]
 
@@ -57,6 +61,7 @@ class IntakeMailbox:
         self._client: Client | None = None
         self._names: dict[str, str] = {}
         self._told = 0
+        self._may_delete = True
         self.uidvalidity = 0
         self.capabilities: frozenset[str] = frozenset()
 
@@ -70,7 +75,7 @@ class IntakeMailbox:
         self._client = open_session(self._account)
         try:
             with self._doing("looking for the folders") as client:
-                self.capabilities = frozenset(_text(name).upper() for name in client.capabilities())
+                self.capabilities = frozenset(as_text(name).upper() for name in client.capabilities())
                 self._find_folders(client)
             with self._doing("opening the inbox") as client:
                 self._open_inbox(client)
@@ -91,15 +96,21 @@ class IntakeMailbox:
                 self._client.logout()
         self._hang_up()
 
-    def waiting(self) -> list[Waiting]:
-        """Every message in the inbox, the lowest UID first, whether or not somebody has read it.
+    @property
+    def can_put_away(self) -> bool:
+        """Whether messages may leave the inbox at all, as far as the server tells."""
+        return "MOVE" in self.capabilities or self._may_delete
+
+    def waiting(self, *, above: int = 0, most: int | None = None) -> list[Waiting]:
+        """The messages in the inbox above a UID, the lowest first, whether or not somebody has read them.
 
         On a server that has neither MOVE nor UIDPLUS what we put away stays in the inbox, flagged
         as deleted; only there are messages left out that carry that flag.
         """
         with self._doing("listing the inbox") as client:
-            client.noop()  # or else the server may answer from what it saw last
-            uids = sorted(client.search(self._criteria()))
+            self._look_anew(client)
+            found_above = client.search(self._criteria(f"UID {above + 1}:*" if above else "ALL"))
+            uids = sorted(uid for uid in found_above if uid > above)[:most]
             self._told = max([self._told, *uids])
             found: dict[int, dict[bytes, Any]] = {}
             for batch in _batches(uids):
@@ -128,8 +139,9 @@ class IntakeMailbox:
         and loses none. Other people's deleted messages are never expunged.
         """
         with self._doing(f"moving messages to {folder}") as client:
+            self._look_anew(client)
             for batch in _batches(sorted(set(uids))):
-                self._put_away(client, batch, self._server_name(folder))
+                self._mover(client).move(batch, self._server_name(folder))
 
     def wait(self, seconds: float) -> None:
         """Return as soon as there is a message that :meth:`waiting` has not told yet.
@@ -142,10 +154,26 @@ class IntakeMailbox:
         with self._doing("waiting for mail") as client:
             while not self._has_news(client) and (left := end - time.monotonic()) > 0:
                 if idles:
-                    _idle(client, min(left, _IDLE_SECONDS))
+                    idles = _idle(client, min(left, _IDLE_SECONDS))
                 else:
                     time.sleep(min(left, _POLL_SECONDS))
                     client.noop()
+
+    def examine(self, folder: str) -> int | None:
+        """Look into another folder from here on, without changing it; what waits is what lies there.
+
+        Gives its UIDVALIDITY, or ``None`` where there is no such folder.
+        """
+        with self._doing("looking into a folder") as client:
+            name = self._server_name(folder)
+            if not client.folder_exists(name):
+                return None
+            return int(client.select_folder(name, readonly=True)[b"UIDVALIDITY"])
+
+    def junk_folder(self) -> str | None:
+        """Where the server puts what it takes for spam, as configured or as it marks the folder."""
+        with self._doing("looking for the spam folder") as client:
+            return self._account.junk or client.find_special_folder(b"\\Junk")
 
     def count(self, folder: str) -> int:
         """How many messages a folder holds; for the inbox, how many :meth:`waiting` would tell."""
@@ -160,70 +188,43 @@ class IntakeMailbox:
             return [name for _, _, name in client.list_folders()]
 
     def _find_folders(self, client: Client) -> None:
-        prefix, delimiter = _namespace(client) if "NAMESPACE" in self.capabilities else ("", "/")
+        prefix, delimiter = namespace(client) if "NAMESPACE" in self.capabilities else ("", "/")
         present = {name for _, _, name in client.list_folders()}
-        for folder in (self._account.archive, self._account.quarantine):
-            name = _spelled(folder, present, prefix, delimiter)
+        ours = (self._account.archive, self._account.quarantine)
+        for folder in (*ours, *filter(None, [self._account.junk])):
+            name = spelled(folder, present, prefix, delimiter)
             self._names[folder] = name
-            if name not in present:
-                self._make_folder(client, name)
-
-    def _make_folder(self, client: Client, name: str) -> None:
-        try:
-            client.create_folder(name)
-        except IMAPClientError as error:
-            if not is_refusal(error):
-                raise
-            if not client.folder_exists(name):
-                raise FolderRefused(
-                    f"{self._where} does not let {self._account.user} make the folder {name}: make"
-                    " it by hand, or name another one in the settings"
-                ) from None
-        with in_passing():
-            client.subscribe_folder(name)  # so that people's mail programs show it
+            if folder in ours and name not in present:
+                self._mover(client).make_folder(name)
 
     def _open_inbox(self, client: Client) -> None:
         inbox = self._account.inbox
         try:
             selected = client.select_folder(inbox)
         except IMAPClientError as error:
-            if not is_refusal(error):
+            if not is_refusal(error) and not isinstance(error, IMAPClientReadOnlyError):
                 raise
-            selected = {b"READ-ONLY": True}
+            selected = dict[bytes, Any]({b"READ-ONLY": True})
         if b"READ-ONLY" in selected:
             raise FolderRefused(
                 f"{self._where} does not let {self._account.user} open the folder {inbox} for"
                 " writing: correct the setting inbox, or the rights on that folder"
             )
         self.uidvalidity = int(selected[b"UIDVALIDITY"])
+        # A server that does not tell lets every flag be changed (RFC 9051, 7.1).
+        self._may_delete = b"\\Deleted" in selected.get(b"PERMANENTFLAGS", (b"\\Deleted",))
 
-    def _put_away(self, client: Client, uids: list[int], folder: str) -> None:
-        transfer = client.move if "MOVE" in self.capabilities else client.copy
-        try:
-            transfer(uids, folder)
-        except IMAPClientError as error:
-            if not is_refusal(error) and response_code(error) != "EXPUNGEISSUED":
-                raise
-            self._make_folder(client, folder)  # somebody may have removed it
-            client.noop()  # lets the server see what others expunged
-            self._transfer_or_refuse(transfer, uids, folder)
-        if "MOVE" not in self.capabilities:
-            client.add_flags(uids, [b"\\Deleted"], silent=True)
-            if "UIDPLUS" in self.capabilities:
-                client.uid_expunge(uids)
+    def _mover(self, client: Client) -> Mover:
+        return Mover(client, self._account, self.capabilities, self._may_delete)
 
-    def _transfer_or_refuse(
-        self, transfer: Callable[[list[int], str], object], uids: list[int], folder: str
-    ) -> None:
-        try:
-            transfer(uids, folder)
-        except IMAPClientError as error:
-            if not is_refusal(error):
-                raise
-            raise FolderRefused(
-                f"{self._where} does not let {self._account.user} put messages into {folder}: correct the"
-                " rights on that folder, or name another one in the settings"
-            ) from None
+    def _look_anew(self, client: Client) -> None:
+        """Have the server tell what has changed; or else it may answer from what it saw last."""
+        client.noop()
+        if numbers_anew(client):
+            raise ServerUnreachable(
+                f"{self._where} numbers its messages anew (UIDVALIDITY): what we know of them is void, so"
+                " connect again"
+            )
 
     def _has_news(self, client: Client) -> bool:
         """Whether a message is there that :meth:`waiting` has not told yet.
@@ -260,14 +261,17 @@ class IntakeMailbox:
             self._client = None
 
 
-def _idle(client: Client, seconds: float) -> None:
+def _idle(client: Client, seconds: float) -> bool:
     """Let the server tell what happens; what it told is looked up by who waits.
 
-    DONE is answered by a living server only, so this raises on a link that has died.
+    ``False`` where the server refuses to, whatever it promised. DONE is answered by a living server
+    only, so this raises on a link that has died.
     """
-    client.idle()
+    if not begin_to_idle(client):
+        return False
     wait_for_words(client, seconds)
     client.idle_done()
+    return True
 
 
 def _batches(uids: Sequence[int]) -> Iterator[list[int]]:
@@ -278,22 +282,3 @@ def _batches(uids: Sequence[int]) -> Iterator[list[int]]:
 def _waiting(uid: int, told: dict[bytes, Any]) -> Waiting:
     arrived_at = cast("datetime", told[b"INTERNALDATE"]).astimezone(UTC)
     return Waiting(uid, int(told[b"RFC822.SIZE"]), arrived_at)
-
-
-def _namespace(client: Client) -> tuple[str, str]:
-    """The prefix and the delimiter of our own folders, such as ``("INBOX.", ".")`` (RFC 2342)."""
-    personal = (client.namespace() or (None,))[0]
-    prefix, delimiter = personal[0] if personal else ("", "/")
-    return prefix, delimiter or "/"
-
-
-def _spelled(folder: str, present: set[str], prefix: str, delimiter: str) -> str:
-    """The name that the server knows a folder of ours by; ``/`` stands for any delimiter."""
-    if folder in present:
-        return folder
-    name = folder.replace("/", delimiter)
-    return name if name.startswith(prefix) else prefix + name
-
-
-def _text(name: bytes | str) -> str:
-    return name.decode("ascii", "replace") if isinstance(name, bytes) else name

@@ -38,6 +38,8 @@ _KEYS = (
     "attachments",
     "keys",
     "targets",
+    "partly_encrypted",
+    "partly_signed",
 )
 _LIMITS = Limits()
 
@@ -153,6 +155,8 @@ def verdict(opened: Opened) -> dict[str, Any]:
         ],
         "keys": list(dict.fromkeys(fingerprint for key in opened.keys for fingerprint in key.fingerprints)),
         "targets": list(opened.targets),
+        "partly_encrypted": opened.partly_encrypted,
+        "partly_signed": opened.partly_signed,
     }
 
 

@@ -6,6 +6,7 @@ never a secret.
 """
 
 import fcntl
+import hashlib
 import os
 import re
 from collections.abc import Generator
@@ -20,9 +21,10 @@ from .errors import KeyRejected
 from .keys import KeyFacts
 
 if TYPE_CHECKING:
-    from .keyring import Keyring
+    from .key_shelf import KeyShelf
 
 LARGEST_OFFERED_KEY = 512 * 1024  # bytes; an honest one has 1 to 20 KB
+MOST_REMEMBERED = 1000
 # Gpg's filter language has && and ||: an address with these could widen the filter.
 _FILTERABLE = re.compile(r"[A-Za-z0-9.!#$%'*+/=?^_`{}~-]{1,64}@[A-Za-z0-9.-]{1,253}")
 
@@ -48,10 +50,10 @@ class RefusalReason(StrEnum):
     """It is past its expiry date."""
     NO_ENCRYPTION_KEY = "no_encryption_key"
     """It has no usable subkey to seal to."""
+    UNSUPPORTED = "unsupported"
+    """It is of a newer kind than gpg can use."""
     WEAK = "weak"
     """It is shorter than 2048 bits."""
-    TIMEOUT = "timeout"
-    """Gpg was killed because it took too long."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,13 @@ class Adopted:
 
 @dataclass(frozen=True)
 class Refused:
-    """The keyring is as it was."""
+    """No key came in; of one that is known, the keyring knows now what its owner has changed."""
 
     reason: RefusalReason
     fingerprints: tuple[str, ...] = ()
     """What was offered; and for a changed key, then what we have."""
+    is_known: bool = False
+    """Whether the key was taken in before, and has since been revoked or become unusable."""
 
 
 def key_recipe(name: str, address: str, passphrase: str | None, expires: datetime | None) -> bytes:
@@ -93,55 +97,53 @@ def key_recipe(name: str, address: str, passphrase: str | None, expires: datetim
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def import_key(keyring: "Keyring", key: bytes, *, secret: bool) -> KeyFacts:
+def import_key(shelf: "KeyShelf", key: bytes, *, secret: bool) -> KeyFacts:
     """Take in the one key in these bytes for an operator; raises `KeyRejected` for none, several, or
     the wrong sort."""
-    listed = keyring.examine(key)
+    listed = shelf.examine(key)
     if len(listed) != 1:
         raise KeyRejected(f"Expected one key and found {len(listed)}: export exactly the one that is meant.")
     if listed[0].has_secret != secret:
         expected, got = ("secret", "public") if secret else ("public", "secret")
         raise KeyRejected(f"Expected a {expected} key and found a {got} one: {listed[0].fingerprint}.")
-    keyring.take_in(key)
-    facts = keyring.facts(listed[0].fingerprint)
+    shelf.take_in(key)
+    facts = shelf.facts(listed[0].fingerprint)
     if facts is None or (
-        secret and not any(own.fingerprint == facts.fingerprint for own in keyring.own_keys())
+        secret and not any(own.fingerprint == facts.fingerprint for own in shelf.own_keys())
     ):
         raise KeyRejected(f"Gpg did not take in {listed[0].fingerprint}: is the passphrase right?")
     return facts
 
 
-def adopt(keyring: "Keyring", key: bytes, address: str) -> Adopted | Refused:
+def adopt(shelf: "KeyShelf", key: bytes, address: str) -> Adopted | Refused:
     """Take in the key that the holder of `address` offered, or say why not.
 
-    The key is first cleaned in a keyring of its own, where its self-signatures are proven; only what
-    came through there, and names this address, gets near the real one. One adoption at a time per
-    keyring.
+    Only what names this address comes in; of a key that is known already, what its owner has changed:
+    dates, subkeys, and that it is revoked. One adoption at a time per keyring.
     """
     if len(key) > LARGEST_OFFERED_KEY:
         return Refused(RefusalReason.TOO_LARGE)
     if not _FILTERABLE.fullmatch(address):
         return Refused(RefusalReason.OTHER_ADDRESS)
-    listed = keyring.examine(key)
+    digest = hashlib.sha256(address.lower().encode() + b"\0" + key).digest()
+    seen = shelf.facts(shelf.adopted.get(digest, ""))
+    if seen is not None and seen.belongs_to(address):
+        return _known(seen)
+    listed = shelf.examine(key)
     offered = tuple(found.fingerprint for found in listed)
     if any(found.has_secret for found in listed):
         return Refused(RefusalReason.SECRET_KEY, offered)
     if len(listed) != 1:
         return Refused(RefusalReason.SEVERAL_KEYS if listed else RefusalReason.MALFORMED, offered)
-    cleaned = _cleaned(keyring, key, address)
-    if isinstance(cleaned, RefusalReason):
-        return Refused(cleaned, offered)
-    with _alone(keyring.home):
-        return _take_in(keyring, cleaned, offered[0], address)
-
-
-def _cleaned(keyring: "Keyring", key: bytes, address: str) -> bytes | RefusalReason:
-    with keyring.throwaway(timeout=keyring.timeout) as bench:
-        bench.take_in(key, only_address=address)
-        proven = bench.all_keys()
-        if len(proven) != 1 or not _names_only(proven[0], address):
-            return RefusalReason.OTHER_ADDRESS
-        return _unfit(proven[0]) or bench.export_public(proven[0].fingerprint)
+    if not _names_only(listed[0], address):
+        listed = shelf.examine(key, only_address=address)
+        if len(listed) != 1 or not _names_only(listed[0], address):
+            return Refused(RefusalReason.OTHER_ADDRESS, offered)
+    with _alone(shelf.home):
+        result = _take_in(shelf, key, listed[0], address)
+    if isinstance(result, Adopted):
+        _remember(shelf, digest, result.key.fingerprint)
+    return result
 
 
 def _names_only(key: KeyFacts, address: str) -> bool:
@@ -160,20 +162,39 @@ def _unfit(key: KeyFacts) -> RefusalReason | None:
     return RefusalReason.WEAK if any(sub.is_weak for sub in (primary, *sealing)) else None
 
 
-def _take_in(keyring: "Keyring", cleaned: bytes, fingerprint: str, address: str) -> Adopted | Refused:
-    others = [
-        key.fingerprint
-        for key in keyring.all_keys()
-        if key.belongs_to(address) and key.fingerprint != fingerprint
-    ]
+def _take_in(shelf: "KeyShelf", key: bytes, offered: KeyFacts, address: str) -> Adopted | Refused:
+    known = shelf.facts(offered.fingerprint)
+    if known is not None and known.belongs_to(address):
+        if _adds_to(known, offered):
+            shelf.take_in(key, only_address=address)
+            known = shelf.facts(offered.fingerprint) or known
+        return _known(known)
+    if reason := _unfit(offered):
+        return Refused(reason, (offered.fingerprint,))
+    others = tuple(other.fingerprint for other in shelf.keys_of(address))
     if others:
-        return Refused(RefusalReason.CHANGED_KEY, (fingerprint, *others))
-    is_new = keyring.facts(fingerprint) is None
-    keyring.take_in(cleaned, only_address=address)
-    facts = keyring.facts(fingerprint)
-    if facts is None or not facts.belongs_to(address):
-        return Refused(RefusalReason.MALFORMED, (fingerprint,))
-    return Adopted(facts, is_new)
+        return Refused(RefusalReason.CHANGED_KEY, (offered.fingerprint, *others))
+    shelf.take_in(key, only_address=address)
+    taken = shelf.facts(offered.fingerprint)
+    if taken is None or not taken.belongs_to(address):
+        return Refused(RefusalReason.MALFORMED, (offered.fingerprint,))
+    return Adopted(taken, is_new=known is None)
+
+
+def _known(key: KeyFacts) -> Adopted | Refused:
+    reason = _unfit(key)
+    return Refused(reason, (key.fingerprint,), is_known=True) if reason else Adopted(key, is_new=False)
+
+
+def _adds_to(known: KeyFacts, offered: KeyFacts) -> bool:
+    """Tell whether the offered key says anything of itself that is not known yet."""
+    return not set(offered.subkeys) <= set(known.subkeys) or not set(offered.uids) <= set(known.uids)
+
+
+def _remember(shelf: "KeyShelf", digest: bytes, fingerprint: str) -> None:
+    if len(shelf.adopted) >= MOST_REMEMBERED:
+        shelf.adopted.clear()
+    shelf.adopted[digest] = fingerprint
 
 
 @contextmanager

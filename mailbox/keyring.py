@@ -9,7 +9,7 @@ import io
 import logging
 import subprocess
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
@@ -18,8 +18,9 @@ from typing import Any, Self
 
 import gnupg
 
-from .errors import CannotSeal, GpgTimedOut, KeyRejected, KeyringUnusable, SealRefusal
-from .gpg_home import check_length, prepare, ring_stamp, stop_agent, throwaway_home
+from .armour import unarmoured, with_known_signatures
+from .errors import CannotSeal, KeyRejected, KeyringUnusable, SealRefusal
+from .gpg_home import check_length, prepare, stop_agent, throwaway_home
 from .gpg_process import ALWAYS, filled_pipe, kill, start
 from .gpg_status import GpgRun, Listener, StatusLine, signatures_in
 from .gpg_verdicts import (
@@ -29,11 +30,14 @@ from .gpg_verdicts import (
     decryption_problem,
     is_sealed,
     needs_second_opinion,
+    problem_of,
     was_encrypted,
     why_not_sealed,
 )
-from .key_intake import Adopted, Refused, adopt, import_key, key_recipe
-from .keys import KeyFacts, is_fingerprint, read_listing
+from .key_intake import key_recipe
+from .key_shelf import KeyShelf
+from .keys import is_fingerprint
+from .packets import is_newer, without_newer
 from .problem import Problem
 
 LARGEST_PLAINTEXT = 100 * 1024 * 1024  # bytes; a few kilobytes can unpack to gigabytes
@@ -87,7 +91,7 @@ class _Gpg(gnupg.GPG):
         return heard.run()
 
 
-class Keyring:
+class Keyring(KeyShelf):
     """A gpg home directory, and everything that is done with the keys in it.
 
     Raises `KeyringUnusable` when the home's path is too long for gpg-agent, or gpg is missing. The
@@ -96,13 +100,11 @@ class Keyring:
     """
 
     def __init__(self, home: Path, *, passphrase: str | None = None, timeout: float = 30.0) -> None:
-        self.home = home.absolute()
+        super().__init__(home.absolute(), timeout)
         check_length(self.home)
         if passphrase is not None and any(end in passphrase for end in "\r\n\0"):
             raise KeyringUnusable("The keyring's passphrase contains a line end: give it without one.")
         self._passphrase = passphrase or None
-        self.timeout = timeout
-        self._known: dict[str, tuple[object, KeyFacts | None]] = {}
         prepare(self.home)
 
     def __enter__(self) -> Self:
@@ -125,28 +127,36 @@ class Keyring:
 
     # Reading
 
-    def decrypt(self, ciphertext: bytes) -> Decryption:
+    def decrypt(self, ciphertext: bytes, *, at_most: int | None = None) -> Decryption:
         """Open what was sealed to any of our keys, and judge the signatures inside; never gives a
-        part of it."""
-        limit = ("--max-output", str(LARGEST_PLAINTEXT + _MARGIN))
-        run = self._run(*limit, "--decrypt", feed=ciphertext)
-        encrypted = was_encrypted(run)
-        problem = decryption_problem(run)
-        if len(run.output) > LARGEST_PLAINTEXT:
+        part of it, nor more than `at_most` bytes."""
+        message = unarmoured(ciphertext)
+        most = LARGEST_PLAINTEXT if at_most is None else at_most
+        limit = ("--max-output", str(most + _MARGIN))
+        run = self._run(*limit, "--decrypt", feed=message)
+        encrypted, found, problem = was_encrypted(run), signatures_in(run), decryption_problem(run)
+        if len(run.output) > most:
             problem = Problem.TOO_LARGE
-        elif problem is None and needs_second_opinion(run):
-            again = self._run(*limit, "--skip-verify", "--decrypt", feed=ciphertext)
-            if again.returncode != 0 or again.output != run.output:
-                problem = Problem.TIMEOUT if again.timed_out else Problem.TAMPERED
+        elif needs_second_opinion(run, problem):
+            again = self._run(*limit, "--skip-verify", "--decrypt", feed=message)
+            problem = decryption_problem(again)
+            if problem is None and not again.output.startswith(run.output):
+                problem = Problem.TAMPERED
+            run = again
         if problem is not None:
+            problem = problem_of(message, run, problem, self._own_fingerprints)
             return Decryption(None, problem, was_encrypted=encrypted)
-        return Decryption(run.output, None, signatures_in(run), encrypted)
+        return Decryption(run.output, None, found, encrypted)
 
     def verify(self, signature: bytes, data: bytes) -> Verification:
         """Judge a detached signature over exactly these bytes."""
         if len(signature) > LARGEST_SIGNATURE:
             return Verification((), Problem.TOO_LARGE)
-        with filled_pipe(signature) as pipe:
+        claimed = unarmoured(signature)
+        known = without_newer(claimed) if is_newer(claimed) else claimed
+        if not known:
+            return Verification.of_newer(claimed)
+        with filled_pipe(known) as pipe:
             run = self._run("--enable-special-filenames", "--verify", "--", f"-&{pipe}", "-", feed=data)
         if run.has("PLAINTEXT"):  # a whole signed message, posing as a signature over these bytes
             return Verification((), Problem.MALFORMED)
@@ -158,10 +168,16 @@ class Keyring:
 
         Blanks at the end of a line are not covered (RFC 4880, section 7.1), and not given.
         """
+        block, claimed = with_known_signatures(block)
         run = self._run("--max-output", str(LARGEST_PLAINTEXT), "--decrypt", feed=block)
         if was_encrypted(run) or len(run.lines("PLAINTEXT")) != 1:
             return Verification((), Problem.TIMEOUT if run.timed_out else Problem.MALFORMED)
+        if is_newer(claimed) and not without_newer(claimed):
+            return Verification.of_newer(claimed, run.output)
         return Verification.of(run, run.output)
+
+    def _own_fingerprints(self) -> Iterable[str]:
+        return [key.fingerprint for own in self.own_keys() for key in own.subkeys]
 
     # Writing
 
@@ -193,42 +209,7 @@ class Keyring:
             raise CannotSeal(SealRefusal.TIMEOUT if run.timed_out else SealRefusal.CANNOT_SIGN, by)
         return signature
 
-    # Knowing keys
-
-    def facts(self, fingerprint: str) -> KeyFacts | None:
-        """Tell what is known of a key, or None when it is not in this keyring; remembered until the
-        ring changes."""
-        if not is_fingerprint(fingerprint):
-            return None
-        stamp = ring_stamp(self.home)
-        known = self._known.get(fingerprint)
-        if known is None or known[0] != stamp:
-            known = (stamp, self._look_up(fingerprint))
-            self._known[fingerprint] = known
-        return known[1]
-
-    def all_keys(self) -> tuple[KeyFacts, ...]:
-        """List every public key."""
-        return self._list("--list-keys")
-
-    def own_keys(self) -> tuple[KeyFacts, ...]:
-        """List the keys whose secret half is here."""
-        return self._list("--list-secret-keys")
-
-    def examine(self, key: bytes) -> tuple[KeyFacts, ...]:
-        """Tell what keys these bytes hold, without taking any of them in; their self-signatures are
-        not yet proven."""
-        return read_listing(self._run("--import-options", "show-only", "--import", feed=key).output)
-
-    def export_public(self, fingerprint: str) -> bytes:
-        """Give a public key, armoured, with nothing but its own signatures; empty when it is not
-        here."""
-        if not is_fingerprint(fingerprint):
-            return b""
-        options = ("--armor", "--export-options", "export-minimal", "--export", "--")
-        return self._run(*options, fingerprint).output
-
-    # Taking keys in
+    # Making keys
 
     def make_key(
         self, name: str, address: str, *, passphrase: str | None = None, expires: datetime | None = None
@@ -244,27 +225,6 @@ class Keyring:
         if len(created) != 1:
             raise KeyRejected(f"Gpg made no key for {address}.")
         return created[0].arg(1)
-
-    def import_public(self, key: bytes) -> KeyFacts:
-        """Take in the one public key that an operator pins; raises `KeyRejected` for anything else."""
-        return import_key(self, key, secret=False)
-
-    def import_secret(self, key: bytes) -> str:
-        """Take in one key with its secret half, and give its fingerprint; raises `KeyRejected` for
-        anything else."""
-        return import_key(self, key, secret=True).fingerprint
-
-    def adopt(self, key: bytes, *, address: str) -> Adopted | Refused:
-        """Take in the key that the holder of this address offered, if the policy of `key_intake`
-        lets it."""
-        return adopt(self, key, address)
-
-    def take_in(self, key: bytes, *, only_address: str | None = None) -> None:
-        """Import without asking any policy; call `adopt` or `import_public` instead."""
-        options = ["--import-options", "import-minimal,no-import-local-sigs"]
-        if only_address is not None:
-            options += ["--import-filter", f"keep-uid=mbox = {only_address}"]
-        self._run(*options, "--import", feed=key)
 
     # Running gpg
 
@@ -282,13 +242,3 @@ class Keyring:
 
     def _run(self, *args: str, feed: bytes = b"") -> GpgRun:
         return self._gpg.call(args, feed, self._passphrase)
-
-    def _list(self, *args: str) -> tuple[KeyFacts, ...]:
-        run = self._run(*args)
-        if run.timed_out:
-            raise GpgTimedOut(f"gpg did not list the keys of {self.home} within {self.timeout} seconds.")
-        return read_listing(run.output)
-
-    def _look_up(self, fingerprint: str) -> KeyFacts | None:
-        listed = self._list("--list-keys", "--", fingerprint)
-        return next((key for key in listed if key.fingerprint == fingerprint), None)

@@ -5,7 +5,7 @@ Source: GnuPG's doc/DETAILS, "Format of the colon listings".
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,6 +14,7 @@ from .addresses import address_of_user_id, same_address
 _ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
 _FULL_FINGERPRINT = re.compile(r"[0-9A-F]{40}")
 _SHORTEST_RSA = 2048  # bits; also for DSA and ElGamal
+_ALGORITHMS: Mapping[int | None, str] = {1: "rsa", 2: "rsa", 3: "rsa", 16: "elg", 17: "dsa", 20: "elg"}
 _FACTORED = frozenset({1, 2, 3, 16, 17, 20})  # RSA, ElGamal, DSA: their strength is their length
 
 
@@ -36,6 +37,8 @@ class Subkey:
     """Whether gpg called it expired when it was listed."""
     is_weak: bool = False
     """Whether it is an RSA, DSA or ElGamal key of less than 2048 bits."""
+    strength: str = ""
+    """Its curve, or its algorithm and length: `ed25519`, `rsa4096`."""
 
     def is_usable(self, now: datetime) -> bool:
         """Tell whether it is neither revoked nor expired at this instant."""
@@ -149,7 +152,13 @@ def _subkey(record: Record, fingerprint: str) -> Subkey:
         is_revoked=_field(record, 1)[:1] in (b"r", b"i", b"n"),
         was_expired=_field(record, 1)[:1] == b"e",
         is_weak=_number(record, 3) in _FACTORED and (_number(record, 2) or 0) < _SHORTEST_RSA,
+        strength=_strength(record),
     )
+
+
+def _strength(record: Record) -> str:
+    curve = _field(record, 16).decode("ascii", "replace")
+    return curve or f"{_ALGORITHMS.get(_number(record, 3), 'algorithm ?')}{_number(record, 2) or ''}"
 
 
 def _field(record: Record, position: int) -> bytes:

@@ -5,7 +5,9 @@ a stranger's word; only a verdict of `good` ties it to a key of the keyring.
 """
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from .addresses import mailboxes, same_address
 from .automatic import bounced_addresses, looks_like_bounce, why_automatic
@@ -18,12 +20,25 @@ from .offered_keys import OfferedKey, autocrypt_key
 from .problem import Problem
 from .signing import UNSIGNED, Signature, Verdict, judge
 from .targets import find_targets
-from .unsealing import Walk
+from .unsealing import Walk, says_something
 from .words import decoded, shown
 
 __all__ = ["Attachment", "OfferedKey", "Opened", "Problem", "Signature", "Verdict", "open_letter"]
 
 _NO_LIMITS = Limits()
+_MUTED = 20  # forms that are not shown and yet looked at; beyond, each is taken to say something
+# What is wrong with a sealed or signed piece. Behind any other problem lies something that was not looked
+# at, and that no signature may vouch for.
+_OF_A_PIECE = frozenset(
+    {
+        Problem.NO_SECRET_KEY,
+        Problem.PASSPHRASE,
+        Problem.TAMPERED,
+        Problem.MALFORMED,
+        Problem.UNSUPPORTED,
+        Problem.NEWER_FORMAT,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +73,9 @@ class Opened:
     was_decrypted: bool = False
     """Whether anything sealed was opened."""
     partly_encrypted: bool = False
-    """Whether something that is shown was not sealed, while something else was."""
+    """Whether something that a reader may be shown was not sealed, while something else was."""
+    partly_signed: bool = False
+    """Whether something that a reader may be shown was not signed, while something else was."""
     problem: Problem | None = None
     """The first thing that kept the letter from being opened in full; None when it was."""
     signature: Signature = UNSIGNED
@@ -97,19 +114,21 @@ def _open(letter: Letter, keyring: Keyring, limits: Limits, loop_marker: str | N
     findings = walk.findings
     text, is_whole = _text(findings.pieces, limits.text)
     problems = [letter.problem, *findings.problems, None if is_whole else Problem.TOO_LARGE]
-    findings.offers.add(autocrypt_key(letter))
+    findings.offers.add(autocrypt_key(letter, findings.protected))
     bounced = bounced_addresses(letter)
     because = why_automatic(letter, loop_marker=loop_marker)
     if because is None and bounced and looks_like_bounce(letter):
         because = "bounce"
     subject = _protected(findings, "subject")
+    places = _places(findings, limits)
     return Opened(
         letter=letter,
         was_encrypted=findings.sealed > 0,
         was_decrypted=findings.opened > 0,
-        partly_encrypted=_is_partly_encrypted(findings),
+        partly_encrypted=findings.sealed > 0 and not all(place.is_sealed for place in places),
+        partly_signed=bool(findings.signatures) and not all(place.signatures for place in places),
         problem=next((problem for problem in problems if problem), None),
-        signature=_signature(letter, findings, keyring),
+        signature=_signature(letter, findings, places, problems, keyring),
         subject=shown(subject) if subject is not None else letter.subject,
         text=text,
         attachments=tuple(_attachments(findings.pieces)),
@@ -146,21 +165,36 @@ def _attachments(pieces: list[Piece]) -> list[Attachment]:
     ]
 
 
-def _is_partly_encrypted(findings: Findings) -> bool:
-    return findings.sealed > 0 and any(
-        not piece.is_blank and not piece.place.is_sealed for piece in findings.pieces
-    )
+def _places(findings: Findings, limits: Limits) -> list[Place]:
+    """Give the place of everything that a reader may be shown, also in a form that is not shown here."""
+    places = [*(piece.place for piece in findings.pieces if not piece.is_blank), *findings.closed]
+    if findings.sealed or findings.signatures:
+        looked_at, others = findings.muted[:_MUTED], findings.muted[_MUTED:]
+        places += [place for part, place in looked_at if says_something(part, limits)]
+        places += [place for _, place in others]
+    return places
 
 
-def _signature(letter: Letter, findings: Findings, keyring: Keyring) -> Signature:
-    covered = {piece.place.signature for piece in findings.pieces if not piece.is_blank}
-    covers_everything = covered <= {0} and _is_from_inside(letter, findings)
-    return judge(letter, findings.signatures, covers_everything, keyring.facts)
+def _signature(
+    letter: Letter,
+    findings: Findings,
+    places: list[Place],
+    problems: Collection[Problem | None],
+    keyring: Keyring,
+) -> Signature:
+    numbers = [place.signatures for place in places]
+    covering = frozenset(range(len(findings.signatures))).intersection(*numbers)
+    if all(place.is_sealed and place.signatures for place in places):
+        covering = covering.union(*numbers)  # what was sealed piece by piece was signed piece by piece
+    is_all_known = bool(places) and all(problem in _OF_A_PIECE for problem in problems if problem)
+    if not is_all_known or not _is_from_inside(letter, findings):
+        covering = frozenset[int]()
+    return judge(letter, findings.signatures, covering, keyring.facts, now=datetime.now(UTC))
 
 
 def _is_from_inside(letter: Letter, findings: Findings) -> bool:
-    """Tell whether a From inside the seal, if there is one, names the outer sender (RFC 9788,
-    section 4.4)."""
+    """Tell whether a From inside the seal or the signature, if there is one, names the outer sender
+    (RFC 9788, section 4.4)."""
     if findings.protected is None:
         return True
     inside = [entry for value in findings.protected.all("from") for entry in mailboxes(decoded(value, None))]

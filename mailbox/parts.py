@@ -3,166 +3,124 @@ recursion.
 
 The standard library's parser recurses (1,500 nested multiparts end it), takes time in proportion to
 depth times lines, and forgets the raw bytes that a detached signature covers (RFC 3156). Here a part is
-a range of the letter; the standard library's `compat32` message still reads each part's parameters,
-behind a fence.
+a range of the letter. What Outlook packs into a `winmail.dat` becomes parts as well.
 """
 
-import binascii
 import re
-from collections.abc import Iterator
-from email.message import Message
-from email.policy import compat32
-from email.utils import collapse_rfc2231_value
+from collections import deque
+from urllib.parse import quote
 
 from .limits import Limits
+from .part import Headers, Part
 from .problem import Problem
-from .words import decoded, file_name, from_base64, unfolded
+from .tnef import PackedFile, is_tnef, unpack
+
+__all__ = ["Headers", "Part", "split"]
 
 _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:((?:[^\n]*\n?)(?:[ \t][^\n]*(?:\n|\Z))*+)")
+_TNEF_TYPES = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
+_PLAIN_TYPE = re.compile(r"[a-zA-Z0-9.+-]{1,80}/[a-zA-Z0-9.+-]{1,80}")
 _ENVELOPE = re.compile(rb">?From [^\n]*\n?")
 _BLANK = re.compile(rb"\n\r?(?=\n)")
-_LONGEST_PARAMETERS = 8 * 1024  # bytes; parsing them takes quadratic time
-
-
-class Headers:
-    """The header fields of a letter or part, as bytes; a field is decoded when it is asked for."""
-
-    def __init__(self, fields: list[tuple[str, bytes]]) -> None:
-        self.fields = fields
-
-    def all(self, name: str) -> tuple[bytes, ...]:
-        """Give the raw values of every field of this name, in order."""
-        return tuple(value for found, value in self.fields if found == name)
-
-    def text(self, name: str) -> str:
-        """Give the first field of this name, decoded, in one line; empty when there is none."""
-        values = self.all(name)
-        return unfolded(values[0]) if values else ""
-
-    def has(self, name: str) -> bool:
-        """Tell whether there is a field of this name."""
-        return any(found == name for found, _ in self.fields)
-
-
-class Part:
-    """One part: its headers, and where it starts and ends in the letter."""
-
-    def __init__(
-        self, raw: bytes, start: int, body: int, headers: Headers, default: str = "text/plain"
-    ) -> None:
-        self.raw = raw
-        self.start = start
-        self.body_start = body
-        self.end = len(raw)
-        self.headers = headers
-        self.children: list[Part] = []
-        self._fields = _message(headers)
-        self.content_type = _content_type(headers, default)
-        self.disposition = _lower(headers, "content-disposition")
-
-    @property
-    def is_multipart(self) -> bool:
-        """Tell whether it was divided."""
-        return bool(self.children)
-
-    @property
-    def entity(self) -> bytes:
-        """The raw bytes, headers and all: what a detached signature covers."""
-        return self.raw[self.start : self.end]
-
-    @property
-    def body(self) -> bytes:
-        """The raw bytes behind the headers, still in their transfer encoding."""
-        return self.raw[self.body_start : self.end]
-
-    def parameter(self, name: str, header: str = "content-type") -> str | None:
-        """Give a parameter of a header, decoded; None when it is missing or cannot be read."""
-        octets = self.raw_parameter(name, header)
-        return None if octets is None else unfolded(octets)
-
-    def raw_parameter(self, name: str, header: str = "content-type") -> bytes | None:
-        """Give a parameter as it was sent, such as a boundary; None when it is missing or cannot be read."""
-        try:
-            found = self._fields.get_param(name, header=header)
-            if isinstance(found, tuple):  # in the encoding of RFC 2231
-                return collapse_rfc2231_value(found).encode("utf-8", "surrogateescape")
-            return found.encode("latin-1") if found is not None else None
-        except Exception:  # the standard library has raised five sorts of errors here
-            return None
-
-    @property
-    def file_name(self) -> str:
-        """The name that the sender gave the file, made safe to show; empty for none."""
-        named = self.parameter("filename", "content-disposition") or self.parameter("name")
-        return file_name(named or "")
-
-    def content(self) -> bytes:
-        """Give the bytes behind the transfer encoding; a broken encoding loses only what is broken."""
-        encoding = self.headers.text("content-transfer-encoding").lower().partition(";")[0].strip()
-        if self.is_multipart:
-            return self.body
-        if encoding == "base64":
-            return from_base64(self.body)
-        return binascii.a2b_qp(self.body) if encoding == "quoted-printable" else self.body
-
-    def text(self) -> str:
-        """Give the content as text with line feeds; otherwise every byte stays as it was written."""
-        return decoded(self.content(), self.parameter("charset")).replace("\r\n", "\n")
-
-    def walk(self) -> "Iterator[Part]":
-        """Give this part and all parts inside, in the order of the letter."""
-        waiting: list[Part] = [self]
-        while waiting:
-            part = waiting.pop()
-            yield part
-            waiting.extend(reversed(part.children))
-
-
-def _message(headers: Headers) -> "Message[str, str]":
-    """Give the headers that have parameters to the standard library, each byte as one character."""
-    message: Message[str, str] = Message(policy=compat32)
-    for name in ("content-type", "content-disposition"):
-        for value in headers.all(name)[:1]:
-            message.set_raw(name, value[:_LONGEST_PARAMETERS].decode("latin-1"))
-    return message
-
-
-def _lower(headers: Headers, name: str) -> str:
-    value = next(iter(headers.all(name)), b"")
-    return value[:_LONGEST_PARAMETERS].partition(b";")[0].strip().lower().decode("ascii", "replace")
-
-
-def _content_type(headers: Headers, default: str) -> str:
-    found = _lower(headers, "content-type")
-    return found if found.count("/") == 1 and not any(letter.isspace() for letter in found) else default
+_SHORT = 150  # bytes of boundaries
+_DASHES = re.compile(rb"(?:\A|\n)--([^\n]*)")
+_OPENING_LINE = re.compile(rb"(?:\A|\n)--([^\s-][^\n]{0,200}?)[ \t\r]*\n(?=[!-9;-~]{1,100}:|\r?\n)")
+_SEARCHED = 64 * 1024  # bytes at the start of a body that a boundary is looked for in
 
 
 def split(raw: bytes, limits: Limits) -> tuple[Part, Problem | None]:
     """Take a letter apart. The second value names the limit that kept some of it undivided."""
-    return _Splitter(raw, limits).split()
+    if b"\n" not in raw:
+        raw = raw.replace(b"\r", b"\n")
+    root, problem = _Splitter(raw, limits).split()
+    if not (root.children or problem) and root.content_type.startswith("multipart/"):
+        used = _OPENING_LINE.search(root.body[:_SEARCHED])  # the boundary is missing, or is another one
+        if used is not None:
+            root, problem = _Splitter(raw, limits, boundary=used[1]).split()
+    return root, problem or _unpack(root, limits)
+
+
+def _unpack(root: Part, limits: Limits) -> Problem | None:
+    """Give what is packed into `winmail.dat` files to their parts, as parts inside."""
+    parts = list(root.walk())
+    has_text = any(part.content_type.startswith("text/") and part.body.strip() for part in parts)
+    waiting = deque((part, 0) for part in parts if not part.children)
+    count = len(parts)
+    while waiting:
+        part, layer = waiting.popleft()
+        if part.content_type not in _TNEF_TYPES and not part.file_name.lower().endswith("winmail.dat"):
+            continue
+        content = part.content()
+        if not is_tnef(content):
+            continue
+        inside = _unpacked(content, has_text=has_text)
+        count += len(inside)
+        if layer >= limits.layers:
+            return Problem.TOO_DEEP
+        if count > limits.parts:
+            return Problem.TOO_MANY_PARTS
+        part.children = inside
+        has_text = has_text or any(child.content_type.startswith("text/") for child in inside)
+        waiting.extend((child, layer + 1) for child in inside if child.content_type == "application/ms-tnef")
+    return None
+
+
+def _unpacked(content: bytes, *, has_text: bool) -> list[Part]:
+    """Give the parts in a `winmail.dat`: its text where the letter has no other, and its files.
+
+    The file itself is one of them as long as something is only in there.
+    """
+    packed = unpack(content)
+    parts: list[Part] = []
+    if not has_text and (packed.text or packed.html):
+        sort, text = ("plain", packed.text) if packed.text.strip() else ("html", packed.html)
+        parts.append(_made(f"text/{sort}; charset=utf-8", text.encode("utf-8", "replace")))
+    parts += [_packed_file(file) for file in packed.files]
+    is_text_left = packed.has_rtf and not (has_text or packed.text or packed.html)
+    if is_text_left or not packed.is_whole:
+        parts.append(_made("application/octet-stream", content, "winmail.dat"))
+    return parts
+
+
+def _packed_file(file: PackedFile) -> Part:
+    sort = file.content_type if _PLAIN_TYPE.fullmatch(file.content_type) else "application/octet-stream"
+    return _made(sort, file.content, file.name or "unnamed")
+
+
+def _made(content_type: str, content: bytes, name: str = "") -> Part:
+    """Make a part that does not stand in the letter as such."""
+    fields = [("content-type", content_type.encode("ascii"))]
+    if name:
+        named = f"attachment; filename*=utf-8''{quote(name[:500], errors='replace')}"
+        fields.append(("content-disposition", named.encode("ascii")))
+    return Part(content, 0, 0, Headers(fields))
 
 
 class _Splitter:
     """One pass over a letter: the multiparts that are open, and the boundaries that they are waiting
     for."""
 
-    def __init__(self, raw: bytes, limits: Limits) -> None:
+    def __init__(self, raw: bytes, limits: Limits, boundary: bytes | None = None) -> None:
         self.raw = raw
         self.limits = limits
+        self.boundary = boundary
         self.open: list[tuple[Part, bytes]] = []
         self.levels: dict[bytes, list[int]] = {}
+        self.pattern: re.Pattern[bytes] | None = None
         self.leaf: Part | None = None
         self.count = 0
-        self.pattern: re.Pattern[bytes] | None = None
         self.problem: Problem | None = None
 
     def split(self) -> tuple[Part, Problem | None]:
         start = len(self.raw) - len(self.raw.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n"))
         root = self._entity(start, self.limits.headers, "text/plain")
         position = root.body_start
-        while self.open and (found := self._delimiters().search(self.raw, max(0, position - 1))) is not None:
-            at = found.start() + len(found.group(1))
-            level, is_last = self.levels[found.group(2)][-1], bool(found.group(3))
+        while self.open and (found := self._delimiter().search(self.raw, max(0, position - 1))) is not None:
+            level, is_last = self._delimited(found[1].rstrip(b" \t\r"))
+            if level is None:
+                position = found.end()
+                continue
+            at = found.start(1) - 2
             position = min(found.end() + 1, len(self.raw))
             self._close(level, at)
             container = self.open[level][0]
@@ -181,20 +139,38 @@ class _Splitter:
     def _name(self, problem: Problem) -> None:
         self.problem = self.problem or problem
 
-    def _delimiters(self) -> re.Pattern[bytes]:
-        """Give the pattern of every delimiter line that is waited for, the longest boundary first."""
+    def _delimiter(self) -> re.Pattern[bytes]:
+        """Give a pattern for the delimiters that are waited for.
+
+        Where few are, it finds just these, however many lines look alike; where they are long or many,
+        making such a pattern for each part would take longer than looking at every line of dashes.
+        """
         if self.pattern is None:
             waiting = sorted((mark for mark, levels in self.levels.items() if levels), key=len, reverse=True)
-            either = b"|".join(re.escape(mark) for mark in waiting)
-            self.pattern = re.compile(rb"(\A|\n)--(" + either + rb")(--)?[ \t\r]*(?=\n|\Z)")
+            if sum(map(len, waiting)) > _SHORT:
+                self.pattern = _DASHES
+            else:
+                either = b"|".join(map(re.escape, waiting))
+                self.pattern = re.compile(rb"(?:\A|\n)--((?:" + either + rb")(?:--)?[ \t\r]*)(?=\n|\Z)")
         return self.pattern
+
+    def _delimited(self, line: bytes) -> tuple[int | None, bool]:
+        """Tell which open multipart a line of dashes belongs to, and whether it is its last; the longest
+        boundary counts."""
+        levels = self.levels.get(line)
+        if levels or not line.endswith(b"--"):
+            return (levels[-1] if levels else None), False
+        levels = self.levels.get(line[:-2])
+        return (levels[-1] if levels else None), True
 
     def _entity(self, start: int, most_fields: int, default: str) -> Part:
         fields, body = self._headers(start, most_fields)
         part = Part(self.raw, start, body, Headers(fields), default)
         self.count += 1
         self.leaf = part
-        boundary = part.raw_parameter("boundary") if part.content_type.startswith("multipart/") else None
+        boundary, self.boundary = self.boundary, None
+        if boundary is None and part.content_type.startswith("multipart/"):
+            boundary = part.raw_parameter("boundary")
         if boundary and boundary.strip():
             self._push(part, boundary.rstrip())
         return part
@@ -237,11 +213,13 @@ class _Splitter:
             if found is None and envelope is None:
                 return fields, position
             if found is not None:
+                first, last = found.span(2)
                 if len(fields) >= most or position - start > self.limits.header_block:
-                    self._name(Problem.TOO_LARGE)
+                    self._name(Problem.HEADERS_TOO_LARGE)
                     break
-                first = found.start(2)
-                value = self.raw[first : min(found.end(2), first + self.limits.header)]
+                if last - first > self.limits.header:
+                    self._name(Problem.HEADERS_TOO_LARGE)
+                value = self.raw[first : min(last, first + self.limits.header)]
                 fields.append((found.group(1).decode("ascii").lower(), value.strip()))
             position = (found or envelope).end()  # pyright: ignore[reportOptionalMemberAccess]
         return fields, body

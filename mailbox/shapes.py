@@ -2,13 +2,16 @@
 
 import re
 
-from .armour import is_binary_message
+from .armour import Sort, bare_name, begins_with, is_binary_message, is_sealed_file
 from .parts import Part
 
 SHOWN_TEXTS = frozenset(
     {"text/plain", "text/html", "text/markdown", "text/enriched", "text/x-markdown", "application/pgp"}
 )
 SMIME = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
+_NAMES_OF_TEXTS = frozenset(
+    {"", "encrypted", "message", "msg", "noname", "openpgp-encrypted-message", "openpgp encrypted message"}
+)
 LOOKS_LIKE_ENTITY = re.compile(
     rb"\s{0,4}(?:mime-version[ \t]*:|content-type[ \t]*:[ \t]*(?:multipart|text|message)/)", re.IGNORECASE
 )
@@ -25,11 +28,17 @@ def is_undivided_text(part: Part) -> bool:
 
 def is_copy_of_headers(part: Part) -> bool:
     """Tell whether a part repeats protected headers for clients that do not know them (the drafts
-    before RFC 9788)."""
+    before RFC 9788). A part that has a subject of its own is the text itself (mutt)."""
     is_text = part.content_type == "text/plain" and part.disposition == "inline"
+    is_copy = is_text and not part.headers.has("subject")
     return bool(part.parameter("protected-headers")) and (
-        is_text or part.content_type == "text/rfc822-headers"
+        is_copy or part.content_type == "text/rfc822-headers"
     )
+
+
+def has_protected_headers(part: Part) -> bool:
+    """Tell whether the headers of a signed part are the letter's own (RFC 9788, and the drafts before)."""
+    return bool(part.parameter("hp") or part.parameter("protected-headers"))
 
 
 def is_signed(part: Part) -> bool:
@@ -39,20 +48,46 @@ def is_signed(part: Part) -> bool:
     return "pgp" in protocol or part.children[1].content_type == "application/pgp-signature"
 
 
+def signed_bytes(signed: Part, behind: Part) -> bytes:
+    """Give the raw bytes that a detached signature covers: all up to the line end before the delimiter
+    (RFC 3156, section 5), the last line of a multipart and what follows it included."""
+    covered = signed.raw[signed.start : behind.start]
+    return covered[: max(covered.rfind(b"\n--"), 0)].removesuffix(b"\r")
+
+
+def is_utf8(octets: bytes) -> bool:
+    try:
+        octets.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def is_the_text(content: bytes, name: str) -> bool:
+    """Tell whether a file that was sealed is the letter's own text, by the names that programs give it."""
+    return name.lower() in _NAMES_OF_TEXTS and is_utf8(content) and b"\0" not in content
+
+
 def ciphertext(part: Part) -> Part | None:
     """Give the part with the sealed content of an RFC 3156 letter, also of one that a mail server
     has rearranged."""
-    markers = [child for child in part.children if child.content_type == "application/pgp-encrypted"]
+    typed = [child for child in part.children if child.content_type == "application/pgp-encrypted"]
+    markers = [child for child in typed if not _is_file_of_its_own(child)]
     if not markers and part.content_type != "multipart/encrypted":
         return None
-    others = [child for child in part.children if child not in markers and child.content_type != "text/html"]
+    others = [child for child in part.children if child not in typed and child.content_type != "text/html"]
     for child in (*others, *markers):
         content = child.content()
-        if content[:4096].lstrip().startswith(b"-----BEGIN PGP MESSAGE-----"):
+        if begins_with(content, Sort.MESSAGE):
             return child
-        if child.content_type == "application/octet-stream" and (is_binary_message(content)):
+        if child.content_type == "application/octet-stream" and is_binary_message(content):
             return child
     return next((child for child in others if child.content_type == "application/octet-stream"), None)
+
+
+def _is_file_of_its_own(part: Part) -> bool:
+    """Tell whether a part is a file that was sealed by itself, such as `report.pdf.pgp`."""
+    return "." in bare_name(part.file_name) and is_sealed_file(part.content(), part.file_name)
 
 
 def best_form(children: list[Part]) -> Part:

@@ -4,8 +4,9 @@ A good signature alone proves little: all the mails of "Johnny, you are fired" (
 carry one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from .gpg_status import SignatureFacts, SignatureState
@@ -19,13 +20,14 @@ class Verdict(StrEnum):
     NONE = "none"
     """There is no signature."""
     GOOD = "good"
-    """One signature, by a usable key of this keyring, whose address is the one and only From
-    address, over everything that is shown. The outer subject is not covered by any signature."""
+    """Signed by one usable key of this keyring, whose address is the one and only From address, over
+    everything that is shown. The outer subject is not covered by any signature."""
     MISMATCH = "mismatch"
     """A valid signature by a known key that does not prove the sender, or the whole letter: another
-    address, several senders, several signatures, or something beside it that is not signed."""
+    address, several senders, several signers, or something beside it that is not signed."""
     BAD = "bad"
-    """The signature does not fit what was signed, or cannot be read."""
+    """The signature does not fit what was signed, cannot be read, or proves nothing: its digest is broken
+    (SHA-1), it is dated in the future, or its key may not sign (which gpg itself calls an error)."""
     UNKNOWN_KEY = "unknown_key"
     """The signer's key is not in this keyring."""
     EXPIRED_KEY = "expired_key"
@@ -60,8 +62,10 @@ _VERDICTS = {
     SignatureState.REVOKED_KEY: Verdict.REVOKED_KEY,
     SignatureState.EXPIRED_KEY: Verdict.EXPIRED_KEY,
     SignatureState.EXPIRED_SIGNATURE: Verdict.EXPIRED_KEY,
+    SignatureState.WORTHLESS: Verdict.BAD,
 }
-# Of several signatures the worst speaks; several valid ones prove no single sender.
+_WRONG_CLOCK = timedelta(days=1)  # how far ahead a sender's clock may be
+# Of several signatures the worst speaks; valid ones by several keys prove no single sender.
 _WORST_FIRST = (
     Verdict.BAD,
     Verdict.REVOKED_KEY,
@@ -74,19 +78,32 @@ _WORST_FIRST = (
 def judge(
     letter: Letter,
     found: Sequence[Found],
-    covers_everything: bool,
+    covering: Collection[int],
     key_of: Callable[[str], KeyFacts | None],
+    *,
+    now: datetime,
 ) -> Signature:
-    """Decide what the signatures of a letter prove. `key_of` looks a fingerprint up in the keyring."""
+    """Decide what the signatures of a letter prove. `covering` are the numbers of those that cover
+    everything; `key_of` looks a fingerprint up in the keyring."""
     if not found:
         return UNSIGNED
-    verdicts = [_VERDICTS.get(one.facts.state, Verdict.MISMATCH) for one in found]
+    verdicts = [_verdict(one.facts, now) for one in found]
     worst = min(verdicts, key=_WORST_FIRST.index)
     one = found[verdicts.index(worst)]
-    if worst is not Verdict.MISMATCH or len(found) > 1 or one.is_foreign or not covers_everything:
+    signers = {other.facts.fingerprint for other in found}
+    is_whole = bool(covering) and not any(other.is_foreign for other in found)
+    if worst is not Verdict.MISMATCH or len(signers) > 1 or not is_whole:
         return Signature(worst, one.facts.fingerprint)
     is_senders = letter.has_one_sender and _is_key_of(letter.sender, one.facts.fingerprint, key_of)
     return Signature(Verdict.GOOD if is_senders else Verdict.MISMATCH, one.facts.fingerprint)
+
+
+def _verdict(facts: SignatureFacts, now: datetime) -> Verdict:
+    """Judge one signature by itself: a valid one proves nothing yet."""
+    is_premature = facts.signed_at is not None and facts.signed_at > now + _WRONG_CLOCK
+    if facts.state is SignatureState.VALID:
+        return Verdict.BAD if is_premature else Verdict.MISMATCH
+    return _VERDICTS[facts.state]
 
 
 def _is_key_of(sender: str | None, fingerprint: str | None, key_of: Callable[[str], KeyFacts | None]) -> bool:

@@ -9,7 +9,7 @@ import re
 import smtplib
 import socket
 import ssl
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import idna
 
+from .access_token import AccessTokens
 from .connection import Security, failure, refuse_plaintext_beyond_loopback, verifying_context
 from .errors import (
     ConnectionNotPrivate,
@@ -27,16 +28,21 @@ from .errors import (
     ServerRefused,
     ServerUnreachable,
 )
+from .login import Bearer, logged_in, no_password_login, token_refused
 
 _BARE_LINE_END = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _ADDRESS = re.compile(r"[\x21-\x7e]+@[A-Za-z0-9.\[\]:-]+")
 _GOODBYE_SECONDS = 2.0
 _NOT_LOGGED_IN = {530, 534, 538}
+_GO_ON = 334  # RFC 4954
 
 
 @dataclass(frozen=True)
 class SmtpServer:
-    """The submission server or relay that takes our mail; without a user nobody logs in."""
+    """The submission server or relay that takes our mail; without a user nobody logs in.
+
+    With ``tokens`` we log in with an access token, and the password is not used.
+    """
 
     host: str
     port: int
@@ -45,6 +51,7 @@ class SmtpServer:
     password: str = field(default="", repr=False)
     ca_file: Path | None = None
     timeout: float = 30.0
+    tokens: AccessTokens | None = field(default=None, repr=False)
 
 
 def send(message: bytes, *, sender: str, recipient: str, via: SmtpServer) -> None:
@@ -74,6 +81,19 @@ def check(via: SmtpServer) -> None:
 def _session(via: SmtpServer) -> Generator[smtplib.SMTP]:
     """A connection that has said EHLO, is private and is logged in."""
     refuse_plaintext_beyond_loopback(via)
+    server = logged_in(via, lambda secret: _opened(via, secret)) if via.user else _opened(via, "")
+    try:
+        with _translated(via, "sending", MailRefused):
+            yield server
+        with suppress(OSError):  # the mail is accepted by now
+            if server.sock is not None:
+                server.sock.settimeout(min(via.timeout, _GOODBYE_SECONDS))
+            server.quit()
+    finally:
+        server.close()
+
+
+def _opened(via: SmtpServer, secret: str) -> smtplib.SMTP:
     context = None if via.security == "none" else verifying_context(via)
     with _translated(via, "connecting"):
         server = _connected(via, context)
@@ -83,15 +103,11 @@ def _session(via: SmtpServer) -> Generator[smtplib.SMTP]:
             if context is not None and via.security == "starttls":
                 _start_tls(server, via, context)
             if via.user:
-                _log_in(server, via)
-        with _translated(via, "sending", MailRefused):
-            yield server
-        with suppress(OSError):  # the mail is accepted by now
-            if server.sock is not None:
-                server.sock.settimeout(min(via.timeout, _GOODBYE_SECONDS))
-            server.quit()
-    finally:
+                _log_in(server, via, secret)
+    except BaseException:
         server.close()
+        raise
+    return server
 
 
 def _connected(via: SmtpServer, context: ssl.SSLContext | None) -> smtplib.SMTP:
@@ -112,25 +128,37 @@ def _start_tls(server: smtplib.SMTP, via: SmtpServer, context: ssl.SSLContext) -
     server.ehlo_or_helo_if_needed()
 
 
-def _log_in(server: smtplib.SMTP, via: SmtpServer) -> None:
+def _log_in(server: smtplib.SMTP, via: SmtpServer, secret: str) -> None:
     offered = set(str(server.esmtp_features.get("auth", "")).upper().split())
+    if via.tokens is not None:
+        _show_token(server, via, Bearer.of(via, secret, offered))
+        return
     if not offered & {"PLAIN", "LOGIN", "CRAM-MD5"}:
-        raise LoginRefused(
-            f"{via.host}:{via.port} takes no login that we know: leave out the user if it wants none,"
-            " or see whether it offers logins only over TLS"
-        )
+        raise no_password_login(via, offered)
     try:
         if "PLAIN" in offered:
-            login = b64encode(f"\0{via.user}\0{via.password}".encode()).decode("ascii")
+            login = b64encode(f"\0{via.user}\0{secret}".encode()).decode("ascii")
             _require(server.docmd("AUTH PLAIN", login), via, "logging in", LoginRefused)
         else:
-            server.login(via.user, via.password)
+            server.login(via.user, secret)
     except smtplib.SMTPAuthenticationError as error:
         raise _meaning(error.smtp_code, b"", via, "logging in", LoginRefused) from None
     except UnicodeEncodeError:  # it quotes the password
         raise LoginRefused(
             f"{via.host}:{via.port} takes no password with other characters than ASCII: change it"
         ) from None
+
+
+def _show_token(server: smtplib.SMTP, via: SmtpServer, bearer: Bearer) -> None:
+    code, text = server.docmd(f"AUTH {bearer.mechanism}", b64encode(bearer.says).decode("ascii"))
+    challenge = b""
+    if code == _GO_ON:
+        with suppress(ValueError):
+            challenge = b64decode(text)
+        code, text = server.docmd(b64encode(bearer.gives_in).decode("ascii"))
+    if 500 <= code < 600:
+        raise token_refused(via, challenge, answered=_numbers(code, text))
+    _require((code, text), via, "logging in", LoginRefused)
 
 
 def _options(server: smtplib.SMTP, message: bytes) -> list[str]:
@@ -156,14 +184,17 @@ def _meaning(
     code: int, text: bytes, via: SmtpServer, attempted: str, refusal: type[ServerRefused]
 ) -> MailboxError:
     """What a reply code other than 2xx means: 4xx is later, 5xx is never (RFC 5321 4.2.1)."""
-    enhanced = re.match(rb"[245]\.\d{1,3}\.\d{1,3}\b", text)  # RFC 3463: numbers, never an address
-    numbers = f"{code} {enhanced[0].decode('ascii')}" if enhanced else str(code)
-    said = f"{via.host}:{via.port} answered {numbers} while {attempted}"
+    said = f"{via.host}:{via.port} answered {_numbers(code, text)} while {attempted}"
     if code in _NOT_LOGGED_IN:
         return LoginRefused(f"{said}: it wants a login, or TLS before the login")
     if 500 <= code < 600:
         return refusal(f"{said}: {_WAY_OUT[refusal]}")
     return ServerUnreachable(f"{said}: it may take it later")
+
+
+def _numbers(code: int, text: bytes) -> str:
+    enhanced = re.match(rb"[245]\.\d{1,3}\.\d{1,3}\b", text)  # RFC 3463: numbers, never an address
+    return f"{code} {enhanced[0].decode('ascii')}" if enhanced else str(code)
 
 
 _WAY_OUT: dict[type[ServerRefused], str] = {

@@ -7,10 +7,19 @@ which signature covers it.
 
 from dataclasses import replace
 
-from .armour import Sort, bare_name, has_armour, is_binary_message, is_key_file, is_sealed_file, stretches
+from .armour import (
+    Sort,
+    bare_name,
+    has_armour,
+    is_binary_message,
+    is_key_file,
+    is_sealed_file,
+    seems_to_hold_a_seal,
+    stretches,
+    unarmoured_keys,
+)
+from .consulting import Consultation
 from .findings import Findings, Piece, Place
-from .gpg_status import SignatureFacts, SignatureState
-from .gpg_verdicts import Decryption
 from .html_text import text_of
 from .keyring import Keyring
 from .limits import Limits
@@ -24,22 +33,41 @@ from .shapes import (
     SMIME,
     best_form,
     ciphertext,
+    has_protected_headers,
     is_copy_of_headers,
     is_signed,
+    is_the_text,
     is_undivided_text,
+    is_utf8,
+    signed_bytes,
 )
-from .signing import Found
 from .words import decoded, decoded_as
+
+
+def says_something(part: Part, limits: Limits) -> bool:
+    """Tell whether a text says anything beside what is sealed or signed in it."""
+    content, _ = _as_text(part, part.content(), limits)
+    return any(stretch.octets.strip() for stretch in stretches(content) if stretch.sort is Sort.PLAIN)
+
+
+def _as_text(part: Part, content: bytes, limits: Limits) -> tuple[bytes, str | None]:
+    """Give a text and its charset; HTML becomes text."""
+    charset = part.parameter("charset")
+    if part.content_type != "text/html":
+        is_wide = (charset or "").lower().startswith(("utf-16", "utf-32"))
+        return (
+            (decoded(content, charset).encode("utf-8", "replace"), "utf-8") if is_wide else (content, charset)
+        )
+    return text_of(decoded(content, charset), limit=limits.html).encode("utf-8", "replace"), "utf-8"
 
 
 class Walk:
     """One walk through one letter."""
 
     def __init__(self, keyring: Keyring, limits: Limits) -> None:
-        self.keyring = keyring
         self.limits = limits
         self.findings = Findings(Offers(limits.keys))
-        self._runs = 0
+        self._gpg = Consultation(keyring, limits, self.findings)
         self._parts = 0
 
     def visit(self, part: Part, place: Place) -> None:
@@ -66,52 +94,25 @@ class Walk:
         for child in part.children:
             if child is cipher:
                 self._open(cipher.content(), place, is_entity=True)
-            elif child.content_type != "application/pgp-encrypted":
+            else:
                 self.visit(child, place)  # beside the seal: a footer, or something meant to look sealed
 
     def _seal_without_content(self, part: Part, place: Place) -> None:
         self.findings.sealed += 1
         self.findings.problems.append(Problem.MALFORMED)
         for child in part.children:
-            if child.content_type != "application/pgp-encrypted":
-                self.visit(child, place)
+            self.visit(child, place)
 
     def _visit_signed(self, part: Part, place: Place) -> None:
         signed, signature, *others = part.children
-        covered = replace(place, signature=self._check(signature.content(), signed.entity, place))
-        if place.is_sealed and not place.is_foreign and signed.headers.has("subject"):
-            self.findings.protected = (
-                signed.headers
-            )  # the seal's own part has none: the payload is one further in
+        numbers = self._gpg.check(signature.content(), signed_bytes(signed, signature), place)
+        covered = replace(place, signatures=place.signatures | numbers)
+        is_payload = place.is_sealed or (place.depth == 1 and has_protected_headers(signed))
+        if is_payload and not place.is_foreign and signed.headers.has("subject"):
+            self.findings.protected = signed.headers
         self.visit(signed, covered)
         for child in others:
             self.visit(child, place)
-
-    def _check(self, signature: bytes, data: bytes, place: Place) -> int | None:
-        """Check a detached signature over the raw bytes, with the line ends of RFC 3156, section 5.
-
-        Some senders sign bare line feeds, or what they have; that is tried when the signature is bad.
-        """
-        if not self._may_run():
-            return None
-        bare = data.replace(b"\r\n", b"\n")
-        checked = self.keyring.verify(signature, bare.replace(b"\n", b"\r\n"))
-        for other in dict.fromkeys((bare, data)):
-            if [one.state for one in checked.signatures] != [SignatureState.BAD]:
-                break
-            checked = self.keyring.verify(signature, other)
-        return self._remember(checked.signatures, checked.problem, place)
-
-    def _remember(
-        self, signatures: tuple[SignatureFacts, ...], problem: Problem | None, place: Place
-    ) -> int | None:
-        """Keep the signatures that were found, and give the number of the one that covers; several
-        cover nothing."""
-        if problem is not None:
-            self.findings.problems.append(problem)
-        found = signatures or ((SignatureFacts(SignatureState.BAD),) if problem is not None else ())
-        self.findings.signatures += [Found(facts, place.is_foreign) for facts in found]
-        return len(self.findings.signatures) - 1 if len(found) == 1 else None
 
     def _visit_alternatives(self, part: Part, place: Place) -> None:
         chosen = best_form(part.children)
@@ -119,26 +120,6 @@ class Walk:
             self.visit(child, place if child is chosen else replace(place, is_muted=True))
 
     # Opening
-
-    def _may_run(self) -> bool:
-        self._runs += 1
-        if self._runs > self.limits.sealed:
-            self.findings.problems.append(Problem.TOO_MANY_PARTS)
-        return self._runs <= self.limits.sealed
-
-    def _decrypt(self, octets: bytes) -> Decryption | None:
-        """Run gpg, and count what was sealed; None when nothing may be shown."""
-        if not self._may_run():
-            self.findings.sealed += 1
-            return None
-        result = self.keyring.decrypt(octets)
-        if result.was_encrypted or result.problem:
-            self.findings.sealed += 1
-        if result.problem is not None or result.plaintext is None:
-            self.findings.problems.append(result.problem or Problem.MALFORMED)
-            return None
-        self.findings.opened += result.was_encrypted
-        return result
 
     def _open(
         self,
@@ -154,18 +135,20 @@ class Walk:
         A signature around the seal does not cover what is inside: its maker need not have been able to
         read it.
         """
-        result = self._decrypt(octets)
-        if result is None or result.plaintext is None:
+        opened = self._gpg.decrypt(octets, place)
+        if opened is None:
             return False
-        number = self._remember(result.signatures, None, place) if result.signatures else None
-        is_sealed = place.is_sealed or result.was_encrypted
-        inside = replace(place, is_sealed=is_sealed, layers=place.layers + 1, signature=number)
-        if is_entity or LOOKS_LIKE_ENTITY.match(result.plaintext):
-            self.enter(result.plaintext, inside)
-        elif name is not None:
-            self._take_file(result.plaintext, name, "application/octet-stream", inside)
+        plaintext, was_encrypted, numbers = opened
+        is_sealed = place.is_sealed or was_encrypted
+        inside = replace(place, is_sealed=is_sealed, layers=place.layers + 1, signatures=numbers)
+        if is_entity or LOOKS_LIKE_ENTITY.match(plaintext):
+            self.enter(plaintext, inside)
+        elif name is not None and not is_the_text(plaintext, name):
+            self._take_file(plaintext, name, "application/octet-stream", inside)
+        elif has_armour(plaintext) and inside.layers <= self.limits.layers:
+            self._visit_inline(plaintext, "utf-8" if is_utf8(plaintext) else charset, inside)
         else:
-            self._take_text(decoded_as(result.plaintext, "utf-8", charset), inside)
+            self._take_text(decoded_as(plaintext, "utf-8", charset), inside)
         return True
 
     def enter(self, entity: bytes, place: Place) -> None:
@@ -200,15 +183,15 @@ class Walk:
         if part.content_type in SMIME:
             self._note_smime(part)
         content = part.content()
-        if part.content_type == "application/pgp-keys" or is_key_file(content):
-            self.findings.offers.add(content)
+        if part.content_type == "application/pgp-keys" or is_key_file(content, part.file_name):
+            self.findings.offers.add(unarmoured_keys(content))
         if is_copy_of_headers(part):
             self._note_headers(content, place)
         elif self._is_shown_text(part):
             self._visit_text(part, content, place)
         elif part.content_type == "application/pgp-encrypted" and not is_binary_message(content):
             if has_armour(content):
-                self._open(content, place, name="")
+                self._open(content, place, name=bare_name(part.file_name))
         elif part.content_type == "message/rfc822":
             self._visit_attached_letter(part, content, place)
         elif is_sealed_file(content, part.file_name) or part.content_type == "application/pgp-encrypted":
@@ -235,12 +218,9 @@ class Walk:
 
     def _visit_text(self, part: Part, content: bytes, place: Place) -> None:
         if place.is_muted:
+            self.findings.muted.append((part, place))
             return
-        if part.content_type == "text/html":
-            text = text_of(decoded(content, part.parameter("charset")), limit=self.limits.html)
-            content, charset = text.encode("utf-8", "replace"), "utf-8"
-        else:
-            charset = part.parameter("charset")
+        content, charset = _as_text(part, content, self.limits)
         if has_armour(content):
             self._visit_inline(content, charset, place)
             return
@@ -257,18 +237,18 @@ class Walk:
                 self._visit_clearsigned(stretch.octets, charset, place)
             else:
                 if stretch.sort is Sort.KEY:
-                    self.findings.offers.add(stretch.octets)
+                    self.findings.offers.add(unarmoured_keys(stretch.octets))
                 self._take_text(decoded(stretch.octets, charset), place)
 
     def _visit_clearsigned(self, block: bytes, charset: str | None, place: Place) -> None:
-        if not self._may_run():
+        checked = self._gpg.check_clearsigned(block, place)
+        if checked is None:
             return
-        checked = self.keyring.verify_clearsigned(block)
-        number = self._remember(checked.signatures, checked.problem, place)
-        if checked.covered is None:
+        covered, numbers = checked
+        if covered is None:
             self._take_text(decoded(block, charset), place)
         else:
-            self._take_text(decoded(checked.covered, charset), replace(place, signature=number))
+            self._take_text(decoded(covered, charset), replace(place, signatures=place.signatures | numbers))
 
     def _visit_sealed_file(self, part: Part, content: bytes, place: Place) -> None:
         if not self._open(content, place, name=bare_name(part.file_name)):
@@ -283,8 +263,7 @@ class Walk:
             self.enter(content, replace(place, layers=place.layers + 1))
             return
         self._take_file(content, part.file_name, part.content_type, place)
-        seems_sealed = b"-----BEGIN PGP MESSAGE-----" in content or b"application/pgp-encrypted" in content
-        if seems_sealed and not place.is_returned:
+        if seems_to_hold_a_seal(content) and not place.is_returned:
             deeper = replace(place, layers=place.layers + 1, is_foreign=True)
             self.enter(content, deeper)
 

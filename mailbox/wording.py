@@ -48,6 +48,10 @@ SUBJECTS: Mapping[Kind, Label] = MappingProxyType(
         Kind.QUARANTINED: Label("Bericht in quarantaine", "Message in quarantine"),
         Kind.CANNOT_OPEN: Label("Wij konden uw bericht niet openen", "We could not open your message"),
         Kind.UNDELIVERED: Label("Mail niet bezorgd", "Mail not delivered"),
+        Kind.ALARM: Label("De controle vond iets", "The audit found something"),
+        Kind.KEY_ALARM: Label("Let op een sleutel", "Mind a key"),
+        Kind.KEY_REFUSED: Label("Uw sleutel is niet te gebruiken", "Your key cannot be used"),
+        Kind.KEY_WARNING: Label("Een sleutel vraagt aandacht", "A key needs attention"),
     }
 )
 SEALED_SUBJECT = Label("Versleuteld bericht", "Encrypted message")
@@ -76,6 +80,20 @@ def word(facts: Facts, desk: Desk) -> Text:
     subject = _subject(SUBJECTS[facts.kind], facts)
     outer = _subject(SEALED_SUBJECT, facts) if facts.is_sealed else subject
     return Text(subject=subject, body=_wrapped(body), outer_subject=outer)
+
+
+def explained(problem: str) -> tuple[Label, Label]:
+    """Why a message cannot be opened, and the way out; of an unknown code that it could not be filed."""
+    codes: Any = _TEMPLATES.get_template("codes.txt").module
+    why = codes.PROBLEMS.get(problem, codes.PROBLEMS["failed"])
+    return Label(**why), Label(**codes.WAYS_OUT.get(problem, codes.WAYS_OUT["unreadable"]))
+
+
+def alarm_in_words(kind: str) -> tuple[str, str]:
+    """What an alarm means, and what to do about it, in English."""
+    codes: Any = _TEMPLATES.get_template("codes.txt").module
+    alarm = codes.ALARMS.get(kind, codes.ALARMS["other"])
+    return alarm["en"], alarm["do_en"]
 
 
 def _subject(label: Label, facts: Facts) -> str:

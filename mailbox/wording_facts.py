@@ -11,7 +11,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar, Literal
 
-from .wording_parts import Attachment, Label, Match, OnRequest
+from .wording_parts import AlarmLine, Attachment, Label, Match, MayBelong, OnRequest
 
 _TICKET = re.compile(r"[A-Z]{2,12}-[0-9]{4}-[0-9]{4,9}")
 
@@ -20,7 +20,7 @@ Signature = Literal[
     "verified", "unsigned", "unknown_key", "other_sender", "expired_key", "revoked_key", "invalid"
 ]
 ClockName = Literal["response", "share", "update", "fix"]
-Sender = Literal["reporter", "owner"]
+Sender = Literal["reporter", "owner", "former_owner", "ibd", "staff"]
 
 
 class Kind(StrEnum):
@@ -43,6 +43,10 @@ class Kind(StrEnum):
     QUARANTINED = "quarantined"
     CANNOT_OPEN = "cannot_open"
     UNDELIVERED = "undelivered"
+    ALARM = "alarm"
+    KEY_ALARM = "key_alarm"
+    KEY_REFUSED = "key_refused"
+    KEY_WARNING = "key_warning"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +83,14 @@ class Receipt(OnTicket):
 
 @dataclass(frozen=True, kw_only=True)
 class ReceiptPlain(Receipt):
-    """To a reporter without a usable key: the same promises, and how to send us a key."""
+    """To a reporter without a usable key: the same promises, and how to send us a key.
+
+    ``key_problem`` says why the key that came along is none, as a code.
+    """
 
     kind = Kind.RECEIPT_PLAIN
     is_sealed = False
+    key_problem: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,8 +127,10 @@ class HandlerReport(OnTicket):
     channel: Channel
     was_encrypted: bool
     signature: Signature
+    key_problem: str | None
     owner: str
     matches: tuple[Match, ...]
+    may_belong_to: tuple[MayBelong, ...]
     run_url: str
     report: str
     attachments: tuple[Attachment, ...]
@@ -132,6 +142,7 @@ class HandlerNotice(OnTicket):
 
     kind = Kind.HANDLER_NOTICE
     due_at: datetime
+    may_belong_to: tuple[MayBelong, ...]
     run_url: str
 
 
@@ -201,10 +212,15 @@ class StateChanged(StateChangedPlain):
 
 @dataclass(frozen=True, kw_only=True)
 class MessageNotice(OnTicket):
-    """To an owner or handler without a usable key: a message arrived."""
+    """To an owner or handler without a usable key: a message arrived.
+
+    ``came_on`` is a joined ticket that it arrived on; ``doubt`` says why the sender may be another.
+    """
 
     kind = Kind.MESSAGE_NOTICE
     sender: Sender
+    came_on: str | None
+    doubt: str | None
     received_at: datetime
     run_url: str | None
 
@@ -245,11 +261,15 @@ class Quarantined(Facts):
 
 @dataclass(frozen=True, kw_only=True)
 class CannotOpen(Facts):
-    """To a sender: what you sent could not be opened, and how to try again."""
+    """To a sender: what you sent could not be opened, and how to try again.
+
+    It does not tell why: who tries what we can decrypt must learn nothing (EFAIL).
+    """
 
     kind = Kind.CANNOT_OPEN
     ticket: None = None  # pyright: ignore[reportIncompatibleVariableOverride] - there is none yet
     received_at: datetime
+    largest_megabytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,3 +280,13 @@ class Undelivered(Facts):
     purpose: Kind
     recipient: str
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alarm(Facts):
+    """To handlers: what the audit found, in kinds and numbers."""
+
+    kind = Kind.ALARM
+    ticket: None = None  # pyright: ignore[reportIncompatibleVariableOverride] - it is about the desk
+    found_at: datetime
+    lines: tuple[AlarmLine, ...]

@@ -77,3 +77,20 @@ class Match:
     target: str
     asset: str
     rule: Rule
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmLine:
+    """One kind of alarm, how often it was raised, and the first of what it is about."""
+
+    kind: str
+    number: int
+    about: str
+
+
+@dataclass(frozen=True)
+class MayBelong:
+    """A ticket that a new one may belong to, and why, as a code."""
+
+    ticket: str
+    why: str

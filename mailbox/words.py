@@ -8,15 +8,27 @@ from encodings import normalize_encoding
 from encodings.aliases import aliases
 from functools import lru_cache
 
+# The names that Python lacks, and the larger sets that senders mean (https://encoding.spec.whatwg.org).
 _ALIASES = {
     "iso-8859-8-i": "iso-8859-8",
     "iso-8859-8-e": "iso-8859-8",
-    "x-sjis": "cp932",
+    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "csshiftjis", "ms_kanji", "x-sjis"), "cp932"),
+    **dict.fromkeys(("windows-31j", "cswindows31j", "x-ms-cp932"), "cp932"),
+    **dict.fromkeys(("shift_jis_2004", "shift_jisx0213"), "cp932"),  # theirs has a yen sign for a backslash
+    **dict.fromkeys(("euc-kr", "ks_c_5601-1987", "ks_c_5601-1989", "ksc5601", "korean"), "cp949"),
+    **dict.fromkeys(("x-euc", "x-euc-jp"), "euc_jp"),
+    **dict.fromkeys(("iso-8859-11", "tis-620"), "cp874"),
+    "big5": "big5hkscs",
+    "iso-8859-9": "cp1254",
     "x-gbk": "gb18030",
     "gb2312": "gb18030",
     "gbk": "gb18030",
     "windows-874": "cp874",
     "x-mac-roman": "mac_roman",
+    "x-mac-cyrillic": "mac_cyrillic",
+    "x-mac-greek": "mac_greek",
+    "x-mac-turkish": "mac_turkish",
+    "x-mac-ce": "mac_latin2",
     "unicode-1-1-utf-7": "utf-7",
     "unicode-1-1-utf-8": "utf-8",
     "latin-1": "cp1252",
@@ -43,7 +55,8 @@ _UNNAMED = frozenset(
         "mac_romanian",
     ]
 )
-_WORD = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^\r\n]{0,1000}?)\?=")
+_WORD = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,20})?\?([bBqQ])\?((?:[^\r\n]|\r?\n[ \t]){0,1000}?)\?=")
+_FOLD = re.compile(r"\r?\n[ \t]+")
 _UNSHOWABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]+"
 )
@@ -64,14 +77,22 @@ def charset(name: str) -> str | None:
     return codec.name if is_for_text else None
 
 
+@lru_cache(maxsize=256)
+def _extends_ascii(codec: str) -> bool:
+    try:
+        return b"<abc>".decode(codec) == "<abc>"
+    except UnicodeError:
+        return False
+
+
 def decoded(octets: bytes, declared: str | None) -> str:
     """Decode with the declared charset if it fits, else as UTF-8 if that fits, else as Windows-1252;
     never raises.
 
-    UTF-16 and UTF-32 that are nothing but ASCII bytes are a false declaration, and read as ASCII.
+    UTF-16, UTF-32 or EBCDIC that is nothing but ASCII bytes is a false declaration, and read as ASCII.
     """
     codec = charset(declared) if declared else None
-    if codec and codec.startswith(("utf-16", "utf-32")) and octets.isascii() and b"\0" not in octets:
+    if codec and octets.isascii() and b"\0" not in octets and not _extends_ascii(codec):
         codec = "ascii"
     for attempt in (codec, "utf-8"):
         if attempt:
@@ -122,7 +143,7 @@ def unfolded(value: bytes) -> str:
 
 
 def _word(encoding: str, text: str) -> bytes:
-    raw = text.encode("utf-8", "replace")
+    raw = _FOLD.sub("", text).encode("utf-8", "replace")
     return binascii.a2b_qp(raw, header=True) if encoding in "qQ" else from_base64(raw)
 
 
@@ -130,14 +151,40 @@ def from_base64(text: bytes) -> bytes:
     """Decode base64, keeping everything that can be decoded; never raises.
 
     Characters outside the alphabet are passed over, as are lines that are plainly prose (a mailing
-    list's footer); padding in the middle ends one run and starts another.
+    list's footer); padding in the middle ends one run and starts another. What begins with prose and is
+    prose for the most part was never encoded, and stays as it is.
     """
-    if _SPACED.search(text):
-        text = _PROSE.sub(b"", text)
-    runs = text.translate(None, _NOT_BASE64).split(b"=")
-    return b"".join(_run(run) for run in runs if run)
+    if _SPACED.search(text) and not _GROUPS.fullmatch(text):
+        rest = _PROSE.sub(b"", text)
+        if _PROSE.match(text.lstrip()) and 2 * len(rest.strip()) < len(text):
+            return text
+        text = rest
+    decoded_runs = bytearray()
+    for run in _RUN.finditer(text.translate(None, _NOT_BASE64)):
+        decoded_runs += _run(run[0])
+    return bytes(decoded_runs)
 
 
+def from_uuencode(text: bytes) -> bytes:
+    """Decode uuencode, from its `begin` line on; lines that are none are left out, and a text without
+    any stays as it is."""
+    begin = _BEGIN.search(text)
+    if begin is None:
+        return text
+    found = bytearray()
+    for line in text[begin.end() :].splitlines():
+        if line.rstrip() == b"end":
+            break
+        try:
+            found += binascii.a2b_uu(line)
+        except binascii.Error:
+            continue
+    return bytes(found)
+
+
+_BEGIN = re.compile(rb"(?m)^begin [0-7]{3,4} [^\n]*\n")
+_RUN = re.compile(rb"[^=]+")
+_GROUPS = re.compile(rb"(?:[A-Za-z0-9+/]{4}\s*+)*+(?:[A-Za-z0-9+/]{2,3}={0,2}\s*+)?")
 _SPACED = re.compile(rb"\S[ \t]+\S")
 _PROSE = re.compile(rb"(?m)^[^\n]*?\S[ \t]+\S[^\n]*$")
 _NOT_BASE64 = bytes(

@@ -8,18 +8,20 @@ the first to report that it left is right, and nothing that the other says undoe
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from .acts import resume_clock, stop_clock
-from .clocks import ClockKind
 from .errors import Refused
 from .holding import hold
 from .outbox import Mail, MailKind, MailState, tell_handlers
 from .promise import Promise
+from .restraint import BY_HAND, was_told
 from .states import TicketState
 from .ticket import Ticket
+from .undeliverable import delivers_again, fails
+from .winding import wind
 
 CLAIM = timedelta(minutes=5)
 MENDING = timedelta(minutes=5)  # until a mail meets our own installation again
@@ -46,9 +48,7 @@ def _is_due(now: datetime) -> ColumnElement[bool]:
     return or_(waiting, abandoned)
 
 
-def was_delivered(
-    session: Session, mail: Mail, promise: Promise, *, sealed: bool, now: datetime
-) -> None:
+def was_delivered(session: Session, mail: Mail, promise: Promise, *, sealed: bool, now: datetime) -> None:
     """Record that the server took the mail, and let happen what depends on it."""
     _hold(session, mail)
     if mail.sent_at is not None:
@@ -68,7 +68,8 @@ def _told(mail: Mail) -> dict[str, Any]:
     facts = mail.facts or {}
     told: dict[str, Any] = {"mail": mail.kind.value, "party": mail.party, "number": mail.id}
     if mail.kind is MailKind.ANSWER:
-        told["fix_on"] = facts.get("fix_on", "")
+        promised = mail.ticket.expected_fix_on if mail.ticket else None
+        told["fix_on"] = facts.get("fix_on", str(promised or ""))
     if mail.kind is MailKind.STATE_CHANGED and facts.get("state") == TicketState.CLOSED:
         told["closing"] = True
     return told
@@ -93,16 +94,41 @@ def was_not_delivered(
         mail.state, mail.next_try_at = MailState.WAITING, now + waits[mail.tries - 1]
         return
     mail.state = MailState.PARKED
+    if problem == "RecipientRefused":
+        fails(session, mail.recipient, mail_id=mail.id, now=now)
     tell_handlers(session, mail, problem, promise, by="deliver", now=now)
 
 
-def was_hindered(session: Session, mail: Mail, problem: str, *, now: datetime) -> None:
-    """Record that our own installation was at fault: the mail waits, and this try does not count."""
+def was_hindered(
+    session: Session, mail: Mail, problem: str, *, now: datetime, wait: timedelta = MENDING
+) -> None:
+    """Record that the mail was not at fault (our installation was, or the server was out of reach).
+
+    The mail waits, and this try does not count.
+    """
     _hold(session, mail)
     if mail.state is not MailState.SENDING:
         return
-    mail.state, mail.next_try_at, mail.tries = MailState.WAITING, now + MENDING, mail.tries - 1
+    mail.state, mail.next_try_at, mail.tries = MailState.WAITING, now + wait, mail.tries - 1
     mail.claimed_until, mail.problem = None, problem
+
+
+def put_off_all(session: Session, until: datetime) -> None:
+    """Let every mail wait that is due earlier: no server takes any of them before."""
+    due = update(Mail).where(Mail.state == MailState.WAITING, Mail.next_try_at < until)
+    session.execute(due.values(next_try_at=until).execution_options(synchronize_session=False))
+
+
+def was_held_back(session: Session, mail: Mail, problem: str, promise: Promise, *, now: datetime) -> None:
+    """Park a mail that is not to leave by itself, and tell the handlers once why."""
+    _hold(session, mail)
+    if mail.state is not MailState.SENDING:
+        return
+    mail.claimed_until, mail.problem, mail.state = None, problem, MailState.PARKED
+    if not was_told(session, mail, problem):
+        tell_handlers(session, mail, problem, promise, by="deliver", now=now)
+    elif mail.ticket is not None:
+        mail.ticket.record("undelivered", by="deliver", at=now, mail=mail.kind.value, problem=problem)
 
 
 def was_held(session: Session, mail: Mail, problem: str, promise: Promise, *, now: datetime) -> None:
@@ -123,9 +149,16 @@ def try_again(session: Session, number: int, *, now: datetime) -> None:
     if mail.state not in (MailState.PARKED, MailState.HELD):
         raise Refused(f"mail {number} is {mail.state.value}: only a parked or held one can be sent again")
     mail.state, mail.next_try_at, mail.tries = MailState.WAITING, now, 0
-    mail.sent_at, mail.problem = None, None
+    mail.sent_at, mail.problem = None, BY_HAND
+    delivers_again(session, mail.recipient)
     if mail.ticket is not None:
         mail.ticket.record("sent_again", by="operator", at=now, mail=mail.kind.value)
+
+
+def parked(session: Session, problem: str | None = None) -> list[int]:
+    """The numbers of the mails that are parked, for one reason or for any."""
+    found = select(Mail.id).where(Mail.state == MailState.PARKED).order_by(Mail.id)
+    return list(session.scalars(found if problem is None else found.where(Mail.problem == problem)))
 
 
 def bounced(
@@ -136,22 +169,26 @@ def bounced(
     *,
     now: datetime,
     addresses: Collection[str] = (),
+    number: int | None = None,
 ) -> None:
-    """Record that the last mail to one party came back, and tell the handlers.
+    """Record that a mail to one party came back, and tell the handlers; its address is marked.
 
-    ``addresses`` are those that the bounce names; several people share the thread of the staff. A
-    clock that the mail had stopped runs on: what came back was not delivered.
+    It is the mail of this ``number``, else the last one. ``addresses`` are those that the bounce
+    names; several people share the thread of the staff. A clock that the mail had stopped runs on:
+    what came back was not delivered. One that came back before is not told of again.
     """
     hold(session, ticket)
-    ticket.record("bounced", by="intake", at=now, party=party)
-    mail = _last_sent(session, ticket, party, {address.lower() for address in addresses})
+    mail = _returned(session, ticket, party, number)
     if mail is None:
+        mail = _last_sent(session, ticket, party, {address.lower() for address in addresses})
+    if mail is None or mail.state is not MailState.SENT:
+        ticket.record("bounced", by="intake", at=now, party=party)
         return
+    ticket.record("bounced", by="intake", at=now, party=party, number=mail.id)
     mail.state, mail.problem = MailState.PARKED, "bounced"
+    fails(session, mail.recipient, mail_id=mail.id, now=now)
     tell_handlers(session, mail, "bounced", promise, by="intake", now=now)
-    stopped = _clock_stopped_by(mail)
-    if stopped is not None and not _has_another_answer(session, ticket, stopped):
-        resume_clock(session, ticket, stopped, at=now, because=f"the {_in_words(mail)} came back")
+    wind(session, ticket, promise, now=now)
 
 
 def _hold(session: Session, mail: Mail) -> None:
@@ -161,23 +198,10 @@ def _hold(session: Session, mail: Mail) -> None:
     session.refresh(mail, with_for_update=True)
 
 
-def _clock_stopped_by(mail: Mail) -> ClockKind | None:
-    """The clock that stops when a mail is delivered: a closing message is an answer as well."""
-    if mail.kind is MailKind.IBD_COPY:
-        return ClockKind.SHARE
-    state = (mail.facts or {}).get("state")
-    is_closing = mail.kind is MailKind.STATE_CHANGED and state == TicketState.CLOSED
-    return ClockKind.RESPONSE if is_closing or mail.kind is MailKind.ANSWER else None
-
-
-def _has_another_answer(session: Session, ticket: Ticket, stopped: ClockKind) -> bool:
-    """Whether the reporter got another answer than the one that came back."""
-    if stopped is not ClockKind.RESPONSE:
-        return False
-    others = select(Mail.id).where(
-        Mail.ticket_id == ticket.id, Mail.kind == MailKind.ANSWER, Mail.state == MailState.SENT
-    )
-    return session.scalars(others.limit(1)).first() is not None
+def _returned(session: Session, ticket: Ticket, party: str, number: int | None) -> Mail | None:
+    """The mail of this number, if it is one to this party about this ticket."""
+    theirs = select(Mail).where(Mail.id == number, Mail.ticket_id == ticket.id, Mail.party == party)
+    return session.scalars(theirs.execution_options(populate_existing=True)).one_or_none()
 
 
 def _last_sent(session: Session, ticket: Ticket, party: str, addresses: Collection[str]) -> Mail | None:
@@ -186,7 +210,3 @@ def _last_sent(session: Session, ticket: Ticket, party: str, addresses: Collecti
     latest_first = session.scalars(sent.order_by(Mail.sent_at.desc(), Mail.id.desc())).all()
     to_them = (mail for mail in latest_first if mail.recipient.lower() in addresses)
     return next(to_them, next(iter(latest_first), None))
-
-
-def _in_words(mail: Mail) -> str:
-    return mail.kind.value.replace("_", " ")

@@ -5,7 +5,7 @@ number, its clocks, its history and its route, and an outbox row for every mail 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,13 +13,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from .holding import hold
+from .key_problems import heed_first_key, heed_key
 from .ladder import owner_of
 from .ledger import LedgerEntry, Verdict
-from .links import make_link, new_token, token_hash
+from .links import make_link
 from .numbering import next_reference
-from .outbox import Mail, MailKind, MailState, Thread, tell_handlers, write_mail
+from .outbox import Mail, MailKind, MailState, tell_handlers, write_mail
 from .promise import Correspondent, Promise
 from .routing import route
+from .suggestions import main_ticket, suggest
+from .threads import FORMER_OWNER, Named, Standing
 from .ticket import (
     Attachment,
     Direction,
@@ -30,14 +33,20 @@ from .ticket import (
     Ticket,
     WaitingOn,
 )
+from .undeliverable import delivers_again
 from .vault import digest_of
 from .winding import wind
 
-MOST_TOKENS = 100
 #: A copy that waits until a human has said that a machine's mail is a report.
 UNJUDGED = "unjudged"
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 _OCTETS = "application/octet-stream"
+_DIRECTIONS: Mapping[str, Direction] = {
+    "reporter": Direction.FROM_REPORTER,
+    "owner": Direction.FROM_OWNER,
+    FORMER_OWNER: Direction.FROM_FORMER_OWNER,
+    "ibd": Direction.FROM_IBD,
+}
 
 
 @dataclass(frozen=True)
@@ -62,9 +71,13 @@ class Received:
     name: str | None = None
     address: str | None = None
     fingerprint: str | None = None
+    key_problem: str = ""
+    problem_key: str = ""
     was_encrypted: bool = False
     signature: str = "none"
     may_be_answered: bool = True
+    message_id: str | None = None
+    signer: str | None = None
 
 
 def open_ticket(
@@ -75,6 +88,7 @@ def open_ticket(
     now: datetime,
     entry: LedgerEntry | None = None,
     linked_to: Ticket | None = None,
+    may_belong_to: Iterable[Named] = (),
 ) -> Ticket:
     """Open a ticket for a report, start its clocks, route it and write every mail that follows."""
     ticket = Ticket(
@@ -96,6 +110,8 @@ def open_ticket(
     ticket.messages = [_message(received, Direction.FROM_REPORTER, entry)]
     ticket.record("opened", by="intake", at=now, arrived_at=received.arrived_at.isoformat())
     session.flush()
+    suggest(session, ticket, may_belong_to, now=now)
+    heed_first_key(session, ticket, received, promise, now=now)
     _route(session, ticket, now=now, promise=promise)
     _write_first_mails(session, ticket, promise, now=now, answerable=received.may_be_answered)
     wind(session, ticket, promise, now=now)
@@ -105,7 +121,7 @@ def open_ticket(
 def join_ticket(
     session: Session,
     received: Received,
-    thread: Thread,
+    standing: Standing,
     promise: Promise,
     *,
     now: datetime,
@@ -113,55 +129,44 @@ def join_ticket(
 ) -> Message:
     """File a further message on its ticket and tell the others; no clock moves by it.
 
-    Handlers read all of it; an owner reads what the reporter writes, not what handlers write.
+    Handlers read all of it; an owner reads what the reporter writes, not what handlers write. On a
+    ticket that was joined with another it is filed as well, and told to those who work on the other.
     """
-    ticket, direction = thread.ticket, _direction_of(thread.party)
+    ticket, direction = standing.ticket, _DIRECTIONS.get(standing.party, Direction.INTERNAL)
     hold(session, ticket)
     message = _message(received, direction, entry)
+    message.doubt = _doubt_about(received, ticket, direction)
     ticket.messages.append(message)
+    at_work = main_ticket(session, ticket)
     told = [("staff", handler) for handler in promise.triage]
     if direction is Direction.FROM_REPORTER:
-        if ticket.waiting_on is WaitingOn.REPORTER:
-            ticket.wait_for(WaitingOn.HANDLER, by=direction.value, at=now)
-        told += _owner_beside(ticket, promise)
-        _take_key(ticket, received, now=now)
-    ticket.record("message", by=direction.value, at=now)
+        if at_work is not ticket:
+            hold(session, at_work)
+        if at_work.waiting_on is WaitingOn.REPORTER:
+            at_work.wait_for(WaitingOn.HANDLER, by=direction.value, at=now)
+        told += _owner_beside(at_work, promise)
+        delivers_again(session, received.address)
+    heed_key(session, ticket, received, standing.party, promise, now=now)
+    ticket.record("message", by=direction.value, at=now, doubt=message.doubt)
     session.flush()
     for party, person in told:
-        _write(session, MailKind.MESSAGE, ticket, party, person, message, now=now)
-    wind(session, ticket, promise, now=now)
+        _write(session, MailKind.MESSAGE, at_work, party, person, message, now=now)
+    wind(session, at_work, promise, now=now)
     return message
 
 
-def _take_key(ticket: Ticket, received: Received, *, now: datetime) -> None:
-    """Seal to the key that a reporter sends later, as the receipt asks; never in place of another."""
+def _doubt_about(received: Received, ticket: Ticket, direction: Direction) -> str | None:
+    """What tells that somebody else may use a token: it can be forwarded. A code for handlers."""
+    if direction is Direction.FROM_OWNER:
+        owner = owner_of(ticket)
+        is_theirs = owner is None or owner.address.lower() == (received.address or "").lower()
+        return None if is_theirs else "other_address"
     who = ticket.reporter
-    is_the_reporter = (who.address or "").lower() == (received.address or "").lower()
-    if received.fingerprint and is_the_reporter and not who.fingerprint:
-        who.fingerprint = received.fingerprint
-        ticket.record("key_taken", by="from_reporter", at=now)
-
-
-def thread_behind(session: Session, tokens: list[str]) -> Thread | None:
-    """The thread that the first known one of these tokens opens."""
-    hashes = [token_hash(token) for token in tokens[:MOST_TOKENS]]
-    known = {
-        thread.token_hash: thread
-        for thread in session.scalars(select(Thread).where(Thread.token_hash.in_(hashes)))
-    }
-    return next((known[one] for one in hashes if one in known), None)
-
-
-def thread_token(session: Session, ticket: Ticket, party: str) -> str:
-    """The token of one party's thread on a ticket; made when it is first needed."""
-    found = session.scalars(
-        select(Thread).where(Thread.ticket_id == ticket.id, Thread.party == party)
-    ).first()
-    if found is None:
-        token = new_token()
-        found = Thread(ticket=ticket, party=party, token=token, token_hash=token_hash(token))
-        session.add(found)
-    return found.token
+    if direction is not Direction.FROM_REPORTER or not who.address:
+        return None
+    if who.address.lower() != (received.address or "").lower():
+        return "other_address"
+    return "other_key" if received.signer and who.fingerprint not in (None, received.signer) else None
 
 
 def reporter_of(ticket: Ticket) -> Correspondent | None:
@@ -253,15 +258,12 @@ def _owner_beside(ticket: Ticket, promise: Promise) -> list[tuple[str, Correspon
     return [("owner", owner)] if owner and owner.address.lower() not in team else []
 
 
-def _direction_of(party: str) -> Direction:
-    return {"reporter": Direction.FROM_REPORTER, "owner": Direction.FROM_OWNER}.get(party, Direction.INTERNAL)
-
-
 def _message(received: Received, direction: Direction, entry: LedgerEntry | None) -> Message:
     return Message(
         ledger_id=entry.id if entry else None,
         at=received.arrived_at,
         direction=direction,
+        message_id_digest=digest_of(received.message_id) if received.message_id else None,
         subject=received.subject,
         text=received.text,
         attachments=[

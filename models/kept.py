@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from statistics import median, quantiles
+from typing import Any
 
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from .clocks import Clock, ClockKind
@@ -29,7 +30,6 @@ class Report:
 
     arrived_at: datetime
     owner: str
-    severity: str
     is_open: bool
     due_at: datetime
     answered_at: datetime | None
@@ -66,14 +66,13 @@ class Kept:
 
 @dataclass(frozen=True)
 class Period:
-    """What was kept in a period: in all, by owner, by severity; and how old what is open is now."""
+    """What was kept in a period: in all, by owner, by month; and how old what is open is now."""
 
     first: date
     last: date
     made_at: datetime
     whole: Kept
     by_owner: tuple[Kept, ...]
-    by_severity: tuple[Kept, ...]
     by_month: tuple[Kept, ...]
     open_by_age: tuple[tuple[str, int], ...]
 
@@ -94,7 +93,6 @@ def period(
         made_at=now,
         whole=count("all", found, now=now),
         by_owner=_grouped(found, lambda report: report.owner, now=now),
-        by_severity=_grouped(found, lambda report: report.severity, now=now),
         by_month=_grouped(found, lambda report: f"{day_of(report.arrived_at):%Y-%m}", now=now),
         open_by_age=ages([now - report.arrived_at for report in waiting]),
     )
@@ -147,9 +145,7 @@ def publishable(number: int, minimum: int) -> str:
     return f"<{minimum}" if 0 < number < minimum else str(number)
 
 
-def _grouped(
-    reports: Sequence[Report], key: Callable[[Report], str], *, now: datetime
-) -> tuple[Kept, ...]:
+def _grouped(reports: Sequence[Report], key: Callable[[Report], str], *, now: datetime) -> tuple[Kept, ...]:
     ordered = sorted(reports, key=key)
     return tuple(count(name, list(group), now=now) for name, group in groupby(ordered, key))
 
@@ -158,5 +154,30 @@ def _rounded(hours: float | None) -> float | None:
     return None if hours is None else round(hours, 1)
 
 
-def _reports(which: object) -> Select[tuple[object, ...]]:
-    raise NotImplementedError
+def _reports(which: ColumnElement[bool]) -> Select[Any]:
+    """What is counted, of each report and not of what was called spam."""
+    response, share = aliased(Clock), aliased(Clock)
+    return (
+        select(
+            Ticket.arrived_at, Owner.name, Ticket.state, response.due_at, response.stopped_at,
+            share.due_at, share.stopped_at,
+        )
+        .join(response, and_(response.ticket_id == Ticket.id, response.kind == ClockKind.RESPONSE))
+        .join(share, and_(share.ticket_id == Ticket.id, share.kind == ClockKind.SHARE))
+        .outerjoin(Owner, Ticket.owner_id == Owner.id)
+        .where(which, or_(Ticket.close_reason.is_(None), Ticket.close_reason != CloseReason.SPAM))
+        .order_by(Ticket.id)
+    )  # fmt: skip
+
+
+def _report(row: Row[Any]) -> Report:
+    arrived_at, owner, state, due_at, answered_at, share_due_at, shared_at = row
+    return Report(
+        arrived_at=arrived_at,
+        owner=owner or "triage",
+        is_open=state is not TicketState.CLOSED,
+        due_at=due_at,
+        answered_at=answered_at,
+        share_due_at=share_due_at,
+        shared_at=shared_at,
+    )

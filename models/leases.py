@@ -1,8 +1,9 @@
 """Leases: a row that keeps two processes from doing the same work."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import Executable, or_, update
+from sqlalchemy import ColumnElement, Executable, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -10,7 +11,7 @@ from .base import Base
 
 
 class Lease(Base):
-    """Who does a piece of work, and until when that is believed without a sign of life."""
+    """Who does a piece of work, in which process, and until when that is believed without a sign of life."""
 
     __tablename__ = "leases"
 
@@ -21,14 +22,32 @@ class Lease(Base):
     process: Mapped[str | None]
 
 
-def take_lease(session: Session, name: str, *, holder: str, now: datetime, lasting: timedelta) -> bool:
-    """Take or renew a lease; ``False`` while somebody else holds it."""
+def _nobody_knows(process: str) -> bool:
+    del process
+    return False
+
+
+def take_lease(
+    session: Session,
+    name: str,
+    *,
+    holder: str,
+    now: datetime,
+    lasting: timedelta,
+    process: str | None = None,
+    has_died: Callable[[str], bool] = _nobody_knows,
+) -> bool:
+    """Take or renew a lease; ``False`` while somebody else holds it.
+
+    ``process`` names ours. The lease of a process that ``has_died`` knows to be dead is free at once;
+    where that cannot be known, when it runs out.
+    """
     session.execute(_make_if_missing(session, name, now))
-    free = or_(Lease.holder == holder, Lease.expires_at <= now)
-    taken = session.connection().execute(
-        update(Lease).where(Lease.name == name, free).values(holder=holder, expires_at=now + lasting)
-    )
-    return taken.rowcount == 1
+    values = {"holder": holder, "expires_at": now + lasting, "process": process}
+    if _take(session, name, or_(Lease.holder == holder, Lease.expires_at <= now), values):
+        return True
+    other = session.scalar(select(Lease.process).where(Lease.name == name))
+    return other is not None and has_died(other) and _take(session, name, Lease.process == other, values)
 
 
 def did_work(session: Session, name: str, *, until: datetime) -> None:
@@ -41,6 +60,12 @@ def give_back(session: Session, name: str, *, holder: str, now: datetime) -> Non
     session.connection().execute(
         update(Lease).where(Lease.name == name, Lease.holder == holder).values(expires_at=now)
     )
+
+
+def _take(session: Session, name: str, free: ColumnElement[bool], values: Mapping[str, object]) -> bool:
+    """Take it if it is free; of two who want it at once the second finds that it is not any more."""
+    taken = session.connection().execute(update(Lease).where(Lease.name == name, free).values(values))
+    return taken.rowcount == 1
 
 
 def _make_if_missing(session: Session, name: str, now: datetime) -> Executable:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, or_, select, text, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, and_, or_, select, text, update
+from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
 
 from .base import Base, ImapNumber
 from .vault import SealedBytes, SealedText
@@ -40,6 +40,10 @@ class Verdict(StrEnum):
     UNCLEAR = "unclear"
     REPEATED = "repeated"
     QUARANTINED = "quarantined"
+
+
+#: What led to nothing yet: such a message may still become something.
+LEADS_NOWHERE = (Verdict.QUARANTINED, Verdict.REPEATED)
 
 
 class LedgerEntry(Base):
@@ -68,6 +72,14 @@ class LedgerEntry(Base):
             sqlite_where=text("put_away_at IS NULL"),
             postgresql_where=text("put_away_at IS NULL"),
         ),
+        Index(
+            "ix_ledger_copies",
+            "same_as",
+            sqlite_where=text("same_as IS NOT NULL"),
+            postgresql_where=text("same_as IS NOT NULL"),
+        ),
+        # What is asked of all messages is answered from this: behind `raw` a row is as long as its mail.
+        Index("ix_ledger_outcome", "verdict", "ticket_id", "same_as"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -173,6 +185,34 @@ def were_put_away(session: Session, numbers: Sequence[int], *, now: datetime) ->
         session.execute(update(LedgerEntry).where(some).values(put_away_at=now))
 
 
+def known_identities(session: Session, identities: Sequence[str]) -> set[str]:
+    """Which of these the ledger knows."""
+    found: set[str] = set()
+    for start in range(0, len(identities), BATCH):
+        some = LedgerEntry.identity.in_(identities[start : start + BATCH])
+        is_first = LedgerEntry.same_as.is_(None)
+        found.update(session.scalars(select(LedgerEntry.identity).where(some, is_first)))
+    return found
+
+
+def first_arrival(entry: LedgerEntry) -> datetime:
+    """When a message arrived for the first time, in whichever copy: the promise counts from then."""
+    session = object_session(entry)
+    copies = select(LedgerEntry.arrived_at).where(_is_copy(entry))
+    return min([entry.arrived_at, *(session.scalars(copies) if session else ())])
+
+
+def became_before(session: Session, entry: LedgerEntry) -> LedgerEntry | None:
+    """Another copy of a message that led to something already; ``None`` while none has.
+
+    All copies are held until the transaction ends, so that of two that are judged at once one counts.
+    """
+    first = select(LedgerEntry.id).where(LedgerEntry.id == (entry.same_as or entry.id))
+    session.execute(first.with_for_update())
+    others = select(LedgerEntry).where(_is_copy(entry), LedgerEntry.verdict.not_in(LEADS_NOWHERE))
+    return session.scalars(others.order_by(LedgerEntry.id).limit(1)).first()
+
+
 def identity_of(raw: bytes) -> str:
     """What a message is, whichever way it came: the SHA-256 of its headers and its body.
 
@@ -199,12 +239,16 @@ def identity_of(raw: bytes) -> str:
 def _first_not_quarantined(session: Session, first: LedgerEntry) -> LedgerEntry | None:
     if first.verdict is not Verdict.QUARANTINED:
         return first
-    nothing = (Verdict.QUARANTINED, Verdict.REPEATED)
     later = select(LedgerEntry).where(
         LedgerEntry.same_as == first.id,
-        or_(LedgerEntry.verdict.is_(None), LedgerEntry.verdict.not_in(nothing)),
+        or_(LedgerEntry.verdict.is_(None), LedgerEntry.verdict.not_in(LEADS_NOWHERE)),
     )
     return session.scalars(later.order_by(LedgerEntry.id).limit(1)).first()
+
+
+def _is_copy(entry: LedgerEntry) -> ColumnElement[bool]:
+    first = entry.same_as or entry.id
+    return and_(LedgerEntry.id != entry.id, or_(LedgerEntry.id == first, LedgerEntry.same_as == first))
 
 
 def _at(place: Place) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -34,6 +34,10 @@ class MailKind(StrEnum):
     QUARANTINED = "quarantined"
     CANNOT_OPEN = "cannot_open"
     UNDELIVERED = "undelivered"
+    KEY_ALARM = "key_alarm"
+    KEY_REFUSED = "key_refused"
+    KEY_WARNING = "key_warning"
+    ALARM = "alarm"
 
 
 class MailState(StrEnum):
@@ -88,6 +92,7 @@ class Thread(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), index=True)
     party: Mapped[str]
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("owners.id"))
     token_hash: Mapped[str] = mapped_column(unique=True)
     token: Mapped[str] = mapped_column(SealedText)
 

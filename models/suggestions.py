@@ -4,12 +4,14 @@ A message joins a ticket only by what nobody can guess or forge (a token of ours
 of the known reporter). Everything else, such as a ticket number in a subject, is a suggestion.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from .base import Base
+from .threads import Named
 from .ticket import Ticket
 
 
@@ -30,3 +32,34 @@ class Suggestion(Base):
 
     ticket: Mapped[Ticket] = relationship(foreign_keys=[ticket_id])
     other: Mapped[Ticket] = relationship(foreign_keys=[other_id])
+
+
+def suggest(session: Session, ticket: Ticket, named: Iterable[Named], *, now: datetime) -> None:
+    """Write down to which tickets a new one may belong, for a handler to decide."""
+    for one in named:
+        session.add(Suggestion(ticket=ticket, other=one.ticket, why=one.why, made_at=now))
+        ticket.record("suggested", by="intake", at=now, other=one.ticket.reference, why=one.why)
+
+
+def open_suggestions(session: Session, ticket: Ticket) -> list[Suggestion]:
+    """The suggestions about a ticket that nobody has decided on."""
+    waiting = select(Suggestion).where(Suggestion.ticket_id == ticket.id, Suggestion.settled_at.is_(None))
+    return list(session.scalars(waiting.order_by(Suggestion.id)))
+
+
+def main_ticket(session: Session, ticket: Ticket) -> Ticket:
+    """The ticket that handlers work on: the one that a ticket was joined with, or itself."""
+    while True:
+        joined = select(Suggestion).where(Suggestion.ticket_id == ticket.id, Suggestion.joined.is_(True))
+        found = session.scalars(joined).first()
+        if found is None:
+            return ticket
+        ticket = found.other
+
+
+def tickets_joined_with(session: Session, ticket: Ticket) -> list[Ticket]:
+    """The tickets whose messages belong to this one, also by way of others, oldest first."""
+    joined = select(Ticket).join(Suggestion, Suggestion.ticket_id == Ticket.id)
+    direct = session.scalars(joined.where(Suggestion.other_id == ticket.id, Suggestion.joined.is_(True)))
+    found = [one for near in direct for one in (near, *tickets_joined_with(session, near))]
+    return sorted(found, key=lambda one: one.id)

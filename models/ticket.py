@@ -48,6 +48,8 @@ class Direction(StrEnum):
     FROM_REPORTER = "from_reporter"
     TO_REPORTER = "to_reporter"
     FROM_OWNER = "from_owner"
+    FROM_FORMER_OWNER = "from_former_owner"
+    FROM_IBD = "from_ibd"
     INTERNAL = "internal"
 
 
@@ -243,6 +245,8 @@ class Message(Base):
     direction: Mapped[Direction]
     subject: Mapped[str] = mapped_column(SealedText, default="")
     text: Mapped[str] = mapped_column(SealedText)
+    message_id_digest: Mapped[str | None] = mapped_column(index=True)
+    doubt: Mapped[str | None]
 
     ticket: Mapped[Ticket] = relationship(back_populates="messages")
     attachments: Mapped[list["Attachment"]] = relationship(back_populates="message", order_by="Attachment.id")

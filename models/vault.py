@@ -30,7 +30,7 @@ class Vault:
         try:
             given = list(keys)
             self._keys = MultiFernet([Fernet(key) for key in given])
-            self._digest_key = given[0].encode()
+            self._digest_key = given[-1].encode()  # the oldest: digests stay while a key is added
         except ValueError:
             raise VaultLocked(
                 "the application keys file needs one key a line, 32 random bytes in URL-safe"
@@ -52,7 +52,7 @@ class Vault:
             ) from None
 
     def keyed_digest(self, text: str) -> str:
-        """A digest by which text is known again; without the newest key no guess can be checked."""
+        """A digest by which text is known again; without the oldest key no guess can be checked."""
         self._unlocked()
         return hmac.digest(self._digest_key, text.encode("utf-8", "surrogatepass"), "sha256").hex()
 

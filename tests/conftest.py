@@ -1,10 +1,10 @@
 """What every test may use: the doors to real servers, and nothing beyond loopback."""
 
 import pytest
-from meldbalie.tests.postgres import postgres_server
+from meldbalie.tests.postgres import own_postgres_server, postgres_server
 from meldbalie.tests.prefect_server import prefect_api
 
-__all__ = ["postgres_server", "prefect_api"]
+__all__ = ["own_postgres_server", "postgres_server", "prefect_api"]
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import socketserver
+import ssl
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -86,12 +87,26 @@ def smtp_server(server: LocalMailServer, **changes: Any) -> SmtpServer:
     return SmtpServer(**{**options, **changes})
 
 
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
 class FragileLink:
-    """A port that forwards to another one until it is frozen (silent, but open) or cut."""
+    """A port that forwards to another one until it is frozen (silent, but open), held, or cut.
+
+    At once, or when the server has sent so many bytes more.
+    """
 
     def __init__(self, target: int, host: str = "127.0.0.1") -> None:
         self._target = target
         self._frozen = threading.Event()
+        self._left: int | None = None
+        self._then: Callable[[], None] = self.cut
+        self._may_go_on = threading.Event()
+        self.held = threading.Event()
+        self.bytes_back = 0  # how many the server has sent
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._listening = socket.create_server((host, 0))
@@ -104,6 +119,7 @@ class FragileLink:
     def __exit__(self, *_: object) -> None:
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
+        self.go_on()
         self.cut()
         for thread in self._threads:
             thread.join()
@@ -119,6 +135,22 @@ class FragileLink:
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
 
+    def go_on(self) -> None:
+        """Let through what was held."""
+        self._may_go_on.set()
+
+    def cut_after(self, number: int) -> None:
+        """Let so many bytes more through from the server, then cut."""
+        self._left, self._then = number, self.cut
+
+    def freeze_after(self, number: int) -> None:
+        """Let so many bytes more through from the server, then freeze."""
+        self._left, self._then = number, self.freeze
+
+    def hold_after(self, number: int) -> None:
+        """Let so many bytes more through from the server, then set ``held`` and wait for go_on()."""
+        self._left, self._then = number, lambda: (self.held.set(), self._may_go_on.wait(), None)[2]
+
     def _run(self, what: Callable[..., None], *given: object) -> None:
         thread = threading.Thread(target=what, args=given, daemon=True)
         self._threads.append(thread)
@@ -128,21 +160,38 @@ class FragileLink:
         while True:
             try:
                 near, _ = self._listening.accept()
+                far = socket.create_connection(("127.0.0.1", self._target))
             except OSError:
                 return
-            far = socket.create_connection(("127.0.0.1", self._target))
             self._sockets += [near, far]
             self._run(self._forward, near, far)
-            self._run(self._forward, far, near)
+            self._run(self._hand_back, far, near)
 
     def _forward(self, source: socket.socket, target: socket.socket) -> None:
-        try:
+        with contextlib.suppress(OSError):
             while piece := source.recv(65536):
                 if not self._frozen.is_set():
                     target.sendall(piece)
             target.shutdown(socket.SHUT_WR)
-        except OSError:
+
+    def _hand_back(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while piece := source.recv(65536):
+                self.bytes_back += len(piece)
+                if not self._frozen.is_set():
+                    self._let_through(piece, target)
+            target.shutdown(socket.SHUT_WR)
+
+    def _let_through(self, piece: bytes, target: socket.socket) -> None:
+        left, self._left = self._left, None
+        if left is None or len(piece) < left:
+            target.sendall(piece)
+            self._left = None if left is None else left - len(piece)
             return
+        target.sendall(piece[:left])
+        self._then()
+        if not self._frozen.is_set():
+            target.sendall(piece[left:])
 
 
 class Liar:
@@ -151,27 +200,53 @@ class Liar:
     In a reply ``{tag}`` stands for the first word of the line, or of the line before where a line is
     one word only (as the answer to AUTHENTICATE is). It keeps what it heard. The reply None hangs
     up, a list of replies is used up one by one, a line that nothing fits is answered with silence.
+    With ``tls`` it speaks TLS after it has answered STARTTLS, or from the first byte on.
     """
 
-    def __init__(self, greeting: str, replies: Mapping[str, str | list[str] | None]) -> None:
+    def __init__(
+        self,
+        greeting: str,
+        replies: Mapping[str, str | list[str] | None],
+        *,
+        tls: ssl.SSLContext | None = None,
+        at_once: bool = False,
+    ) -> None:
         self.heard: list[str] = []
+        self.heard_over_tls: list[str] = []
         liar = self
 
         class Conversation(socketserver.StreamRequestHandler):
+            is_private = False
+
             def handle(self) -> None:
                 try:
+                    if at_once:
+                        self.turn_private()
                     self.wfile.write(greeting.encode())
                     tag = ""
                     while line := self.rfile.readline().decode("utf-8", "replace"):
-                        liar.heard.append(line.rstrip("\r\n"))
+                        (liar.heard_over_tls if self.is_private else liar.heard).append(line.rstrip("\r\n"))
                         reply = next((r for word, r in replies.items() if word.lower() in line.lower()), "")
                         reply = reply.pop(0) if isinstance(reply, list) else reply
                         if reply is None:
                             return
                         tag = line.split()[0] if " " in line.strip() else tag
                         self.wfile.write(reply.replace("{tag}", tag).encode())
+                        if tls and "STARTTLS" in line.upper():
+                            self.turn_private()
                 except OSError:
                     return
+
+            def turn_private(self) -> None:
+                assert tls is not None
+                self.connection = tls.wrap_socket(self.connection, server_side=True)
+                self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
+                self.is_private = True
+
+            def finish(self) -> None:
+                with contextlib.suppress(OSError):
+                    super().finish()
+                self.connection.close()
 
         class Threads(socketserver.ThreadingTCPServer):
             daemon_threads = True

@@ -20,7 +20,8 @@ from sqlalchemy import create_engine, text
 
 PROGRAMS = Path("/usr/lib/postgresql")  # where Debian and Ubuntu put them, a folder a version
 UNPRIVILEGED = "postgres"  # the server refuses to run as root
-SETTINGS = ("listen_addresses=", "fsync=off", "synchronous_commit=off", "full_page_writes=off")
+SETTINGS = ("listen_addresses=",)
+HASTY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")  # a crash may lose what was committed
 
 
 @dataclass
@@ -28,6 +29,7 @@ class PostgresServer:
     """A running server; every database in it is somebody's own."""
 
     directory: Path
+    settings: tuple[str, ...] = SETTINGS
     _numbers: Any = field(default_factory=count)
 
     def url(self, name: str) -> str:
@@ -44,6 +46,18 @@ class PostgresServer:
         finally:
             self._say(f"DROP DATABASE {name} WITH (FORCE)")
 
+    def start(self) -> None:
+        """Start it; returns when it answers."""
+        options = " ".join(["-k", str(self.directory), *(f"-c {setting}" for setting in self.settings)])
+        self._control("start", "-l", self.directory / "log", "-o", options)
+
+    def stop(self) -> None:
+        """Stop it as a failure of its machine would."""  # pg_ctl stops the process that the directory names
+        self._control("stop", "-m", "immediate")
+
+    def _control(self, *order: str | Path) -> None:
+        _run([_programs() / "pg_ctl", "-D", self.directory / "data", "-w", *order])
+
     def _say(self, statement: str) -> None:
         engine = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
@@ -54,19 +68,31 @@ class PostgresServer:
 @pytest.fixture(scope="session")
 def postgres_server() -> Generator[PostgresServer]:
     """A private PostgreSQL server for the whole test run."""
-    programs = _programs()
+    with _server((*SETTINGS, *HASTY)) as server:
+        yield server
+
+
+@pytest.fixture
+def own_postgres_server() -> Generator[PostgresServer]:
+    """A PostgreSQL server for one test, which may stop it."""
+    with _server(SETTINGS) as server:
+        yield server
+
+
+@contextmanager
+def _server(settings: tuple[str, ...]) -> Generator[PostgresServer]:
     directory = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))  # a socket's path is at most 107 bytes
     if account := _account():
         os.chown(directory, account["user"], account["group"])
     try:
-        _run([programs / "initdb", "-D", directory / "data", "-U", UNPRIVILEGED, "-A", "trust", "-N"])
-        options = " ".join(["-k", str(directory), *(f"-c {setting}" for setting in SETTINGS)])
-        log = directory / "log"
-        _run([programs / "pg_ctl", "-D", directory / "data", "-l", log, "-o", options, "-w", "start"])
+        initdb = _programs() / "initdb"
+        _run([initdb, "-D", directory / "data", "-U", UNPRIVILEGED, "-A", "trust", "-N"])
+        server = PostgresServer(directory, settings)
+        server.start()
         try:
-            yield PostgresServer(directory)
-        finally:  # pg_ctl stops the process whose number the data directory names
-            _run([programs / "pg_ctl", "-D", directory / "data", "-m", "immediate", "-w", "stop"])
+            yield server
+        finally:
+            server.stop()
     finally:
         shutil.rmtree(directory)
 

@@ -29,7 +29,7 @@ FOLDERS = ("flows", "webhooks", "models", "mailbox")
 #: Which rooms a room may import from. The web may enter the mailbox only as far as no key lies there.
 OPEN_DOORS: Mapping[str, set[str]] = {
     "__main__": {"settings", "models"},
-    "settings": set(),
+    "settings": {"mailbox"},  # the limits, whose defaults stand where they are kept
     "models": {"models"},
     "mailbox": {"mailbox"},
     "webhooks": {"webhooks", "models", "settings", "mailbox"},
@@ -43,8 +43,9 @@ NOT_FOR_THE_WEB = {"mailbox.keyring", "mailbox.gpg_process", "mailbox.imap", "ma
 #: Libraries that one module alone talks to, so that its rules hold everywhere.
 ONE_DOOR: Mapping[str, set[str]] = {
     "gnupg": {"mailbox.keyring"},
+    "pysequoia": {"mailbox.second_opinion"},
     "smtplib": {"mailbox.smtp"},
-    "imapclient": {"mailbox.imap", "mailbox.imap_session"},
+    "imapclient": {"mailbox.imap", "mailbox.imap_session", "mailbox.putting_away"},
     "imaplib": {"mailbox.imap_session"},
     "holidays": {"models.closed_days"},
 }
@@ -69,6 +70,7 @@ CLOCKS = {
     "webhooks.app": "the clock of the web app, which a test replaces",
     "flows.operator.check": "one instant for all that a check looks at",
     "flows.operator.certificate": "how long a certificate of the local mail server is valid",
+    "mailbox.opening": "which signatures are dated in the future, by the machine's clock, as for gpg",
     "flows.operator.maildrop": "the trace lines and file names of the local mail server",
 }
 LONGEST = 300

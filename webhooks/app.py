@@ -22,6 +22,7 @@ from .pages import pages, secret_pages
 from .refusals import refuse_alike
 from .security import protect
 from .site import Site
+from .well_known import well_known
 from .words import zone_in_words
 
 ONE_HOUR = 3600
@@ -56,7 +57,8 @@ def _serve(app: Site) -> None:
     per_asker = limiter.shared_limit(app.settings.web.rate_limit, scope="secret link")
     for guarded in (secret_pages, status_api):
         per_asker(guarded)
-    for blueprint in (pages, secret_pages, health):
+    limiter.shared_limit(app.settings.web.rate_limit, scope="well known")(well_known)
+    for blueprint in (pages, secret_pages, health, well_known):
         app.register_blueprint(blueprint)
     offer_api(app, version("meldbalie"))
     refuse_alike(app, limiter)

@@ -1,14 +1,17 @@
 """Whether the installation works, for a monitor: no names, no numbers, no times.
 
-Each part is ``ok``, ``late`` or ``down``:
+Each part is ``ok``, ``late``, ``alarm`` or ``down``:
 
 - ``database``: ``down`` when it cannot be asked.
 - ``intake``, ``deliver``: by their lease. ``late`` once it ran out more than two minutes ago, or was
   never taken; ``down`` after a quarter of an hour.
 - ``clocks``: by the rung that has been due longest. ``late`` when two sweeps should have fired it;
   ``down`` a quarter of an hour later.
+- ``key``: the published intake key, where there is one. ``ending`` when it ends soon, which changes
+  nothing of the whole; ``late`` once it has ended: nobody can seal a report to us.
+- ``audit``: ``alarm`` while anything is wrong that it found; ``late`` when two audits were not made.
 
-The whole is ``ok``, ``degraded`` (something is late) or ``down``; HTTP 503 is for ``down`` only, so
+The whole is ``ok``, ``degraded`` (something is late or wrong) or ``down``; HTTP 503 is for ``down`` only, so
 that a restart of one part does not take the status pages out of a load balancer.
 """
 
@@ -20,12 +23,15 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from ..models.alarms import is_anything_wrong
 from ..models.clocks import Clock
 from ..models.leases import Lease
+from ..models.published_keys import PublishedKey
 from .database import db
 from .site import log, site
 
 LEASES = ("intake", "deliver")
+AUDIT = "audit"
 BETWEEN_SHIFTS = timedelta(minutes=2)
 PATIENCE = timedelta(minutes=15)
 
@@ -39,7 +45,9 @@ class Condition(StrEnum):
 
     OK = "ok"
     LATE = "late"
+    ALARM = "alarm"
     DOWN = "down"
+    ENDING = "ending"
 
 
 @health.get("/live")
@@ -54,8 +62,8 @@ def whole() -> Answer:
     parts = conditions()
     if Condition.DOWN in parts.values():
         return {"status": "down", "parts": parts}, 503
-    status = "degraded" if Condition.LATE in parts.values() else "ok"
-    return {"status": status, "parts": parts}, 200
+    is_degraded = {Condition.LATE, Condition.ALARM} & set(parts.values())
+    return {"status": "degraded" if is_degraded else "ok", "parts": parts}, 200
 
 
 def conditions() -> dict[str, Condition]:
@@ -69,11 +77,29 @@ def conditions() -> dict[str, Condition]:
 
 
 def _conditions(session: Session, now: datetime, sweep: timedelta) -> dict[str, Condition]:
-    found = select(Lease.name, Lease.worked_until).where(Lease.name.in_(LEASES))
+    found = select(Lease.name, Lease.worked_until).where(Lease.name.in_((*LEASES, AUDIT)))
     leases = dict(session.execute(found).tuples().all())
     next_rung_at = session.scalar(select(func.min(Clock.next_rung_at)))
     parts = {name: _lease(leases.get(name), now) for name in LEASES}
-    return parts | {"clocks": _behind(next_rung_at + 2 * sweep, now) if next_rung_at else Condition.OK}
+    parts |= {"clocks": _behind(next_rung_at + 2 * sweep, now) if next_rung_at else Condition.OK}
+    parts |= {AUDIT: _audit(session, leases.get(AUDIT), now)}
+    return parts | _key(session, now)
+
+
+def _audit(session: Session, believed_until: datetime | None, now: datetime) -> Condition:
+    if is_anything_wrong(session):
+        return Condition.ALARM
+    return Condition.OK if believed_until and now <= believed_until else Condition.LATE
+
+
+def _key(session: Session, now: datetime) -> dict[str, Condition]:
+    published = session.scalars(select(PublishedKey).where(PublishedKey.is_current)).first()
+    if published is None:
+        return {}
+    ends_at = published.expires_at
+    if ends_at is None or now < ends_at - timedelta(days=max(site().settings.pgp.warn_days, default=0)):
+        return {"key": Condition.OK}
+    return {"key": Condition.ENDING if now < ends_at else Condition.LATE}
 
 
 def _lease(worked_until: datetime | None, now: datetime) -> Condition:

@@ -76,12 +76,15 @@ def configuration(place: Place) -> Iterator[Finding]:
 
 def secret_files(config: Settings) -> list[Path]:
     """The files that hold secrets, as far as they are named."""
+    passwords = [server.password_file for server in (config.imap, config.smtp) if server.login == "password"]
     named = (
+        *passwords,
+        config.oauth.token_file,
+        config.oauth.client_secret_file,
+        config.oauth.refresh_token_file,
         config.database.application_keys_file,
         config.database.password_file,
         config.pgp.passphrase_file,
-        config.imap.password_file,
-        config.smtp.password_file,
         config.prefect.auth_file,
         config.prefect.encryption_key_file,
     )
@@ -96,7 +99,10 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("keyring", lambda place: check_keys.keyring_home(place.config.pgp.home)),
     ("intake key", lambda place: check_keys.intake_key(place.config, place.keyring, place.now)),
     ("pinned keys", lambda place: check_keys.pinned_keys(place.config, place.keyring, place.now)),
-    ("owners' keys", lambda place: check_keys.owners_keys(place.database, place.keyring, place.now)),
+    (
+        "owners' keys",
+        lambda place: check_keys.owners_keys(place.config, place.database, place.keyring, place.now),
+    ),
     ("incoming mail", lambda place: check_servers.incoming(place.config)),
     ("outgoing mail", lambda place: check_servers.outgoing(place.config)),
     ("Prefect", lambda place: check_servers.prefect(place.config)),

@@ -1,7 +1,7 @@
 """Checks of the keyring: our own key works, and everybody whom mail is sealed to has a usable key."""
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import select
@@ -12,10 +12,17 @@ from ...mailbox.keys import KeyFacts
 from ...models.owners import Owner
 from ...models.session import Database
 from ...settings import Person, Settings
+from ..key_ends import end_of_sealing, trouble_with
 from .finding import Finding, ok, warning, wrong
 from .intake_key import try_key
 
-SOON = timedelta(days=30)
+#: What is wrong with a key, and the way out where it is not to renew it.
+TROUBLES: Mapping[str, tuple[str, str]] = {
+    "missing": ("is not in the keyring", "import it: meldbalie keys import FILE"),
+    "revoked": ("was revoked", "ask for a new one, import and pin it"),
+    "expired": ("has expired", ""),
+    "no_encryption_key": ("cannot encrypt", ""),
+}
 TOO_SLOW_SECONDS = 0.25  # gpg's calibrated count costs 0.4 s, the one that init sets 0.02 s
 
 
@@ -49,7 +56,7 @@ def intake_key(config: Settings, keyring: Keyring, now: datetime) -> Iterator[Fi
             f"is pgp.passphrase_file = {config.pgp.passphrase_file} its own, and has it not expired?",
         )
         return
-    yield _usable("the intake key", keyring.facts(fingerprint), fingerprint, now)
+    yield _usable(config, "the intake key", keyring.facts(fingerprint), fingerprint, now)
     yield from _cost(config, trial.seconds)
     facts, ours = keyring.facts(fingerprint), config.organisation.address
     if facts and not facts.belongs_to(ours):
@@ -78,6 +85,7 @@ def pinned_keys(config: Settings, keyring: Keyring, now: datetime) -> Iterator[F
     """The IBD and the people can be written to in secret."""
     if config.ibd.fingerprint:
         yield _usable(
+            config,
             f"the key of {config.ibd.name}",
             keyring.facts(config.ibd.fingerprint),
             config.ibd.fingerprint,
@@ -88,14 +96,14 @@ def pinned_keys(config: Settings, keyring: Keyring, now: datetime) -> Iterator[F
     if not config.triage:
         yield wrong("nobody does triage, so nobody is told of a report", "add a [[triage]] table")
     for role, person in _people(config):
-        yield _of_person(f"{role}: {person.name}", person.fingerprint, keyring, now)
+        yield _of_person(config, f"{role}: {person.name}", person.fingerprint, keyring, now)
 
 
-def owners_keys(database: Database, keyring: Keyring, now: datetime) -> Iterator[Finding]:
+def owners_keys(config: Settings, database: Database, keyring: Keyring, now: datetime) -> Iterator[Finding]:
     """The owners can be written to in secret; only what is amiss is told of each."""
     with database.reading() as session:
         owners = session.execute(select(Owner.name, Owner.fingerprint).order_by(Owner.name)).all()
-    found = [_of_person(f"owner {name}", fingerprint, keyring, now) for name, fingerprint in owners]
+    found = [_of_person(config, f"owner {name}", fingerprint, keyring, now) for name, fingerprint in owners]
     amiss = [finding for finding in found if finding.mend]
     yield from amiss
     if not amiss:
@@ -110,35 +118,27 @@ def _people(config: Settings) -> Iterator[tuple[str, Person]]:
             yield role, person
 
 
-def _of_person(who: str, fingerprint: str, keyring: Keyring, now: datetime) -> Finding:
+def _of_person(config: Settings, who: str, fingerprint: str, keyring: Keyring, now: datetime) -> Finding:
     if not fingerprint:
         return warning(
             f"{who} has no pinned key and gets mail without content", "pin their key's fingerprint"
         )
-    return _usable(f"the key of {who}", keyring.facts(fingerprint), fingerprint, now)
+    return _usable(config, f"the key of {who}", keyring.facts(fingerprint), fingerprint, now)
 
 
-def _usable(whose: str, facts: KeyFacts | None, fingerprint: str, now: datetime) -> Finding:
-    if facts is None:
-        return wrong(
-            f"{whose}, {fingerprint}, is not in the keyring", "import it: meldbalie keys import FILE"
-        )
-    if facts.revoked:
-        return wrong(f"{whose}, {fingerprint}, was revoked", "ask for a new one, import and pin it")
-    ends = expiry_of(facts, now)
-    if not facts.can_encrypt(now):
-        return wrong(
-            f"{whose}, {fingerprint}, has expired or cannot encrypt", "ask for a renewed one and import it"
-        )
-    if ends and ends - now < SOON:
+def _usable(config: Settings, whose: str, facts: KeyFacts | None, fingerprint: str, now: datetime) -> Finding:
+    trouble = trouble_with(facts, now, config.pgp.warn_days)
+    if trouble is None:
+        ends_at = end_of_sealing(facts) if facts else None
+        return ok(f"{whose} can be sealed to{f' until {ends_at:%Y-%m-%d}' if ends_at else ''}: {fingerprint}")
+    if trouble.problem == "expires":
         return warning(
-            f"{whose}, {fingerprint}, expires on {ends:%Y-%m-%d}", "have it renewed, and import it"
+            f"{whose}, {fingerprint}, expires on {trouble.ends_at:%Y-%m-%d}", _renewal(config, fingerprint)
         )
-    return ok(f"{whose} can be sealed to{f' until {ends:%Y-%m-%d}' if ends else ''}: {fingerprint}")
+    what, mend = TROUBLES[trouble.problem]
+    return wrong(f"{whose}, {fingerprint}, {what}", mend or _renewal(config, fingerprint))
 
 
-def expiry_of(facts: KeyFacts, now: datetime) -> datetime | None:
-    """When nothing can be sealed to a key any more: with its primary key, or its last encrypting subkey."""
-    encrypting = [key.expires_at for key in facts.subkeys if key.can_encrypt and key.is_usable(now)]
-    last = None if None in encrypting else max((end for end in encrypting if end), default=None)
-    return min((end for end in (facts.expires_at, last) if end), default=None)
+def _renewal(config: Settings, fingerprint: str) -> str:
+    is_ours = fingerprint == config.pgp.fingerprint
+    return "make the next one: meldbalie keys rotate" if is_ours else "have it renewed, and import it"

@@ -18,13 +18,20 @@ def incoming(config: Settings) -> Iterator[Finding]:
     imap = config.imap
     with IntakeMailbox(imap_account(config)) as mailbox:
         waiting, can = mailbox.count(imap.inbox), mailbox.capabilities
-    where = f"{imap.user} at {imap.host}:{imap.port}"
+        can_put_away = mailbox.can_put_away
+    by = " with an access token" if imap.login == "token" else ""
+    where = f"{imap.user} at {imap.host}:{imap.port}{by}"
     yield ok(f"{where}: {waiting} waiting in {imap.inbox}; {imap.archive} and {imap.quarantine} are there")
     if "IDLE" not in can:
         yield warning(
             "the server does not tell of new mail (IDLE)", "nothing: it is asked every few seconds instead"
         )
-    if not {"MOVE", "UIDPLUS"} & can:
+    if not can_put_away:
+        yield wrong(
+            f"{imap.user} may not delete messages from {imap.inbox}, and the server cannot move them",
+            "give it that right, or have MOVE switched on: messages are taken in, and stay there",
+        )
+    elif not {"MOVE", "UIDPLUS"} & can:
         yield warning(
             "the server has neither MOVE nor UIDPLUS", "empty the inbox of deleted mail now and then"
         )
@@ -33,7 +40,8 @@ def incoming(config: Settings) -> Iterator[Finding]:
 def outgoing(config: Settings) -> Iterator[Finding]:
     """The mail server lets us in; nothing is sent."""
     check(smtp_server(config))
-    yield ok(f"{config.smtp.host}:{config.smtp.port} lets {config.smtp.user or 'us'} send")
+    by = " with an access token" if config.smtp.login == "token" else ""
+    yield ok(f"{config.smtp.host}:{config.smtp.port} lets {config.smtp.user or 'us'} send{by}")
 
 
 def prefect(config: Settings) -> Iterator[Finding]:

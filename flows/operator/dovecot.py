@@ -87,6 +87,7 @@ service anvil {{
     mode = 0
   }}
 }}
+{more}
 """
 
 
@@ -97,6 +98,7 @@ class DovecotOptions:
     security: Security = "none"
     lacks: Collection[str] = ()  # capabilities not to offer, such as MOVE
     folder_prefix: str = ""  # "INBOX." for a server that keeps every folder under INBOX
+    more: str = ""  # lines at the end of its configuration
 
 
 def mail_account() -> Account:
@@ -203,6 +205,7 @@ class Dovecot:
             prefix=options.folder_prefix,
             plain_port=0 if tls else port,
             tls_port=port if tls else 0,
+            more=options.more,
         )
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes], port: int) -> None:

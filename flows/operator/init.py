@@ -21,7 +21,8 @@ from ...mailbox.keyring import Keyring
 from ...models.errors import Refused
 from ...models.migrate import migrate
 from ...settings import Pgp, Settings, config_file, settings, use
-from ..installation import open_database, open_keyring
+from ..installation import open_database, open_keyring, utc_now
+from ..publishing import publish_at_start
 from .intake_key import try_key
 from .reference import commented_file
 from .supervisor import Say
@@ -84,7 +85,10 @@ def init(
     _make_file(PUBLIC_KEY, public, say, "public intake key, to be published", mode=0o644)
     _write_configuration(file, config, fingerprint, say)
     _migrate(config, say)
-    for line in _what_is_next(file, use(file), fingerprint):
+    config = use(file)
+    if publish_at_start(config, now=utc_now()):
+        say("published: the intake key, which the web app serves")
+    for line in _what_is_next(file, config, fingerprint):
         say(line)
 
 

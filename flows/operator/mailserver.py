@@ -40,12 +40,13 @@ class LocalMailServer:
         smtp_login: bool = False,
         lacks: Collection[str] = (),
         folder_prefix: str = "",
+        dovecot: str = "",
     ) -> None:
         """Describe the server; nothing runs before :meth:`start`.
 
         Port 0 means one that is free; it is chosen at the first start and kept. The login name
         is the address, for SMTP as well, which asks for one only with ``smtp_login``.
-        ``lacks`` names IMAP capabilities not to offer.
+        ``lacks`` names IMAP capabilities not to offer; ``dovecot`` is more of its configuration.
         """
         self.directory = directory.absolute()
         self.password = password
@@ -55,7 +56,7 @@ class LocalMailServer:
         self.host = HOST
         self._smtp_login = smtp_login
         self.drop = MailDrop(self.directory / "mail", addresses, mail_account())
-        self._dovecot = Dovecot(self.directory, DovecotOptions(security, lacks, folder_prefix))
+        self._dovecot = Dovecot(self.directory, DovecotOptions(security, lacks, folder_prefix, dovecot))
         self._smtp: SmtpListener | None = None
         self._lock: IO[str] | None = None
 

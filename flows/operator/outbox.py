@@ -1,11 +1,11 @@
-"""``meldbalie outbox``: the mails that have not left, and why; ``--retry`` sends one again."""
+"""``meldbalie outbox``: the mails that have not left, and why; ``--retry`` sends some again."""
 
 import argparse
 import sys
 
 from sqlalchemy import select
 
-from ...models.delivery import try_again
+from ...models.delivery import parked, try_again
 from ...models.errors import Refused
 from ...models.outbox import Mail, MailState
 from ..desk import local
@@ -14,23 +14,44 @@ from ..installation import Records, records
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("--retry", type=int, metavar="MAIL", help="send this parked or held mail again")
+    parser.add_argument(
+        "--retry",
+        metavar="WHICH",
+        help="send again: the number of a parked or held mail, `all` that are parked, or the reason"
+        " that stands behind them, such as `undeliverable`",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """List what has not left, or send one mail again; 1 when that mail cannot be."""
+    """List what has not left, or send mails again; 1 when there is none that can be."""
     place = records()
     if args.retry is None:
         print("\n".join(lines(place)))
         return 0
     try:
-        with place.database.unit_of_work() as session:
-            try_again(session, args.retry, now=place.clock())
+        numbers = _again(place, args.retry)
     except Refused as refusal:
         print(refusal, file=sys.stderr)
         return 1
-    print(f"mail {args.retry} waits to be sent")
+    print(f"{_in_words(numbers)} to be sent")
     return 0
+
+
+def _again(place: Records, which: str) -> list[int]:
+    """Let the mails leave that are meant; raises :class:`Refused` when there are none."""
+    with place.database.reading() as session:
+        numbers = [int(which)] if which.isdecimal() else parked(session, None if which == "all" else which)
+    if not numbers:
+        reason = "" if which == "all" else f" for the reason {which!r}"
+        raise Refused(f"no mail is parked{reason}; `meldbalie outbox` lists those that have not left")
+    for number in numbers:
+        with place.database.unit_of_work() as session:
+            try_again(session, number, now=place.clock())
+    return numbers
+
+
+def _in_words(numbers: list[int]) -> str:
+    return f"mail {numbers[0]} waits" if len(numbers) == 1 else f"{len(numbers)} mails wait"
 
 
 def lines(place: Records) -> list[str]:

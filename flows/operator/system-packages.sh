@@ -21,6 +21,8 @@ needed() {
             ;;
         test)
             need "ls /usr/lib/postgresql/*/bin/initdb" postgresql "is the second database of the tests"
+            need "test -x /usr/lib/dovecot/submission" dovecot-submissiond "takes mail in the tests from whom shows an access token"
+            need "command -v sieve-test" dovecot-sieve "answers mail in the tests for who is away"
             need "command -v chromium" chromium "looks at the pages in the tests"
             need "command -v chromedriver" chromium-driver "drives that browser"
             ;;

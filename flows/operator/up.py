@@ -16,10 +16,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from ...mailbox.errors import MailboxError
 from ...models.errors import Refused
 from ...models.migrate import migrate
 from ...settings import Settings, settings
-from ..installation import open_database
+from ..installation import open_database, utc_now
+from ..publishing import publish_at_start
 from .children import flow_runner, prefect_server, web_app
 from .logs import Logs
 from .supervisor import Child, ChildFailed, Say, Supervisor
@@ -146,6 +148,8 @@ def _migrate(config: Settings, say: Say) -> None:
     database.close()
     if applied:
         say(f"database migrated: {', '.join(applied)}")
+    with suppress(MailboxError):  # the key watch tries again, and says why it cannot
+        publish_at_start(config, now=utc_now())
 
 
 def _run(supervisor: Supervisor, config: Settings, say: Say) -> None:

@@ -4,15 +4,19 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from meldbalie.flows import installation as installations
 from meldbalie.flows.operator.demo_files import ADDRESSES, PASSWORD, People, make_people
 from meldbalie.flows.operator.mailserver import LocalMailServer
 from meldbalie.flows.serving import deployments
 from meldbalie.settings import CONFIG_VARIABLE, settings
+from meldbalie.tests.flows.killing import Desk, make_desk
 from meldbalie.tests.flows.world import Present, World, make_world
+from meldbalie.tests.postgres import PostgresServer
 from meldbalie.tests.prefect_server import PrefectServer
 
 
@@ -41,7 +45,7 @@ def world(
     try:
         place = make_world(directory, people, mail, prefect_api, present)
         monkeypatch.setattr(installations, "installation", lambda: place)
-        for module in ("deliver", "intake", "sweep", "reconcile", "ticket"):
+        for module in ("audit", "deliver", "intake", "sweep", "reconcile", "ticket"):
             monkeypatch.setattr(f"meldbalie.flows.{module}.installation", lambda: place)
         for deployment in deployments(place.config):
             deployment.apply()
@@ -54,3 +58,22 @@ def world(
             os.environ.pop(CONFIG_VARIABLE, None)
         settings.cache_clear()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def home_of_all(people_of_the_session: tuple[Path, People]) -> Path:
+    """Everybody's keys, and application keys that several installations have in common."""
+    directory, _ = people_of_the_session
+    (directory / "application.keys").write_text(Fernet.generate_key().decode())
+    return directory
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def desk(request: pytest.FixtureRequest, home_of_all: Path) -> Generator[Desk]:
+    """An installation without Prefect, whose intake may be killed, on either database."""
+    with ExitStack() as stack:
+        url = None
+        if request.param == "postgresql":
+            server: PostgresServer = request.getfixturevalue("postgres_server")
+            url = server.url(stack.enter_context(server.new_database()))
+        yield stack.enter_context(make_desk(home_of_all, url))

@@ -84,7 +84,7 @@ def _content(file: Path) -> bytes:
 def works_with(world: World, monkeypatch: pytest.MonkeyPatch, place: Installation) -> None:
     """Let this world's flows work with another installation from here on."""
     world.place = place
-    for module in ("deliver", "intake", "sweep", "reconcile", "ticket"):
+    for module in ("audit", "deliver", "intake", "sweep", "reconcile", "ticket"):
         monkeypatch.setattr(f"meldbalie.flows.{module}.installation", lambda: place)
 
 

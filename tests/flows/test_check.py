@@ -22,12 +22,14 @@ from meldbalie.models.ledger import LedgerEntry
 from meldbalie.models.owners import Owner
 from meldbalie.models.vault import vault
 from meldbalie.settings import CONFIG_VARIABLE, settings, use
+from meldbalie.tests.identity_provider import CLIENT, SECRET, IdentityProvider, believing
 from meldbalie.tests.prefect_server import free_port
 from rich.console import Console
 from sqlalchemy import text
 
 NOW = datetime.now(UTC)
 CVD = "cvd@voorbeeld.example"
+TOKEN_LOGINS = (('# login = "password"', 'login = "token"'),) * 2  # the first is that of IMAP
 
 
 @dataclass
@@ -249,7 +251,7 @@ def test_an_expired_pinned_key_is_wrong(desk: Desk):
         facts = keyring.facts(expiring)
     assert facts
 
-    later = check.check_keys._usable("the key of IBD", facts, expiring, NOW + timedelta(days=3))
+    later = check.check_keys._usable(settings(), "the key of IBD", facts, expiring, NOW + timedelta(days=3))
 
     assert "has expired" in later.what
 
@@ -310,6 +312,112 @@ def test_a_mail_server_that_refuses_the_login_is_wrong_both_ways(desk: Desk):
     assert incoming.startswith("incoming mail:")
     assert "refuses the login" in incoming
     assert outgoing.startswith("outgoing mail:")
+
+
+@pytest.mark.parametrize(
+    ("oauth", "says"),
+    [
+        ("", "give either oauth.token_file or oauth.token_url"),
+        (
+            'token_file = "secrets/application.keys"\ntoken_url = "https://login.example/"',
+            "give either oauth.token_file or",
+        ),
+        ('token_url = "https://login.example/"', "give oauth.client_id as well"),
+        ('token_url = "https://login.example/"\nclient_id = "a"', "or oauth.refresh_token_file"),
+    ],
+)
+def test_a_login_with_tokens_that_come_from_nowhere_is_wrong(desk: Desk, oauth: str, says: str):
+    desk.configure(*TOKEN_LOGINS, ("\n[oauth]", f"\n[oauth]\n{oauth}"))
+
+    incoming, outgoing = desk.wrong()
+
+    assert incoming.startswith("incoming mail:")
+    assert outgoing.startswith("outgoing mail:")
+    assert says in incoming
+    assert says in outgoing
+
+
+def test_a_token_that_nobody_writes_is_wrong(desk: Desk):
+    desk.configure(*TOKEN_LOGINS, ("\n[oauth]", '\n[oauth]\ntoken_file = "secrets/access.token"'))
+
+    configuration, incoming, outgoing = desk.wrong()
+
+    assert "configuration: secrets/access.token does not exist" in configuration
+    assert "the access token in secrets/access.token cannot be read (No such file" in incoming
+    assert "secrets/access.token" in outgoing
+
+
+def test_an_identity_provider_that_does_not_know_us_is_wrong_without_our_secret(desk: Desk):
+    with IdentityProvider(CVD) as provider:
+        desk.configure(*TOKEN_LOGINS, ("\n[oauth]", oauth_section(provider)))
+        secret("client.secret", "een ander geheim")
+        incoming, outgoing = desk.wrong()
+
+    assert "gives no access token (invalid_client AADSTS7000215): correct the client id" in incoming
+    assert "invalid_client" in outgoing
+    assert "geheim" not in incoming + outgoing
+
+
+def test_servers_that_take_no_tokens_are_wrong(desk: Desk):
+    with IdentityProvider(CVD) as provider:
+        desk.configure(*TOKEN_LOGINS, ("\n[oauth]", oauth_section(provider)))
+        incoming, outgoing = desk.wrong()
+
+    assert 'takes no access tokens: set login to "password"' in incoming
+    assert "takes no access tokens" in outgoing
+
+
+def test_a_login_with_tokens_from_a_provider_is_ok_and_needs_no_password(desk: Desk):
+    directory = Path(tempfile.mkdtemp(prefix="mbo"))
+    directory.chmod(0o755)
+    server = LocalMailServer(
+        directory / "m", addresses=[CVD], password="x", security="none", dovecot=believing(directory)
+    )
+    with server, IdentityProvider(CVD) as provider:
+        desk.configure(
+            TOKEN_LOGINS[0],
+            ("\n[oauth]", oauth_section(provider)),
+            (f"port = {desk.mail.imap_port}", f"port = {server.imap_port}"),
+        )
+        Path("secrets/imap.password").unlink()
+        is_wrong, lines = desk.check()
+    shutil.rmtree(directory)
+
+    assert not is_wrong
+    assert [line for line in lines if f"{CVD} at 127.0.0.1:{server.imap_port} with an access token:" in line]
+
+
+def test_an_inbox_that_messages_cannot_leave_is_wrong(desk: Desk):
+    directory = Path(tempfile.mkdtemp(prefix="mbo"))
+    directory.chmod(0o755)
+    (directory / "acl").write_text("INBOX owner lrwsie\n")
+    server = LocalMailServer(
+        directory / "m",
+        addresses=[CVD],
+        password="a password",
+        lacks=("MOVE",),
+        dovecot=f"mail_plugins = acl\nplugin {{\n  acl = vfile:{directory / 'acl'}\n}}\n",
+    )
+    with server:
+        desk.configure((f"port = {desk.mail.imap_port}", f"port = {server.imap_port}"))
+        (found,) = desk.wrong()
+    shutil.rmtree(directory)
+
+    assert found.startswith(f"incoming mail: {CVD} may not delete messages from INBOX")
+
+
+def oauth_section(provider: IdentityProvider) -> str:
+    secret("client.secret", SECRET)
+    return (
+        f'\n[oauth]\ntoken_url = "{provider.url}"\nclient_id = "{CLIENT}"\n'
+        'client_secret_file = "secrets/client.secret"'
+    )
+
+
+def secret(name: str, content: str) -> None:
+    file = Path("secrets") / name
+    file.touch(0o600)
+    file.write_text(content)
 
 
 def test_a_port_that_something_else_uses_is_wrong(desk: Desk):

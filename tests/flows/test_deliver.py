@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 from meldbalie.flows import deliver as delivering
-from meldbalie.flows.deliver import deliver, send
+from meldbalie.flows.deliver import OUTAGE, deliver, send
 from meldbalie.flows.intake import intake
 from meldbalie.flows.operator.demo_files import ADDRESSES
 from meldbalie.mailbox.errors import ConnectionNotPrivate, LoginRefused
 from meldbalie.mailbox.keyring import Keyring
+from meldbalie.models.alarms import open_alarms
 from meldbalie.models.delivery import CLAIM, MENDING, claim_next
 from meldbalie.models.outbox import MailKind, MailState
 from meldbalie.models.owners import Owner
@@ -25,6 +26,7 @@ from meldbalie.settings import retry_waits
 from meldbalie.tests.cast import gpg
 from meldbalie.tests.flows.glances import clocks, goes_round, outbox, states, works_with
 from meldbalie.tests.flows.world import NAME, REPORT, SENTENCE, World
+from meldbalie.tests.mailserver_fixtures import Liar
 from meldbalie.tests.prefect_server import PrefectServer, free_port
 from sqlalchemy import update
 
@@ -64,32 +66,55 @@ def claimed(world: World) -> int:
     return number
 
 
-def test_while_the_server_is_down_mail_waits_longer_and_longer_and_is_parked_at_last(
+def test_while_no_server_is_to_be_reached_all_mail_waits_and_no_try_counts(
     reported: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world, up = reported, reported.place.smtp.port
     over(world, monkeypatch, port=free_port())
-    waits = retry_waits(world.place.config)
 
-    for number, wait in enumerate(waits, 1):
+    for _ in range(2 * len(retry_waits(world.place.config))):
         assert deliver(minutes=0) == 0
-        assert {(mail.state, mail.tries, mail.problem) for mail in outbox(world)} == {
-            (MailState.WAITING, number, "ServerUnreachable")
-        }
-        assert {mail.next_try_at for mail in outbox(world)} == {world.present() + wait}
-        world.present.now += wait
-    assert deliver(minutes=0) == 0
+        waiting = outbox(world)
+        assert {(mail.state, mail.tries) for mail in waiting} == {(MailState.WAITING, 0)}
+        assert {mail.next_try_at for mail in waiting} == {world.present() + OUTAGE}
+        assert [mail.problem for mail in waiting].count("ServerUnreachable") >= 1
+        world.present.passes(days=1)
 
-    assert states(world) == ["parked"] * 4 + ["waiting"] * 4
-    assert [(mail.kind, mail.party) for mail in outbox(world)[4:]] == [(MailKind.UNDELIVERED, "staff")] * 4
+    [*reports, alarm] = outbox(world)
+    assert alarm.kind is MailKind.ALARM
+    with world.place.database.reading() as session:
+        assert open_alarms(session) == {"mail_server_away": ["ServerUnreachable"]}
     over(world, monkeypatch, port=up)
-    world.present.passes(hours=1)
-    assert deliver(minutes=0) == 4
-    notices = world.read_by(world.people.handler)
-    assert len(notices) == 4
-    assert all(notice.was_decrypted for notice in notices)
-    assert all("could not be reached at any attempt" in notice.text for notice in notices)
-    assert [stopped for _, _, stopped, _ in clocks(world)] == [None, None]
+    assert deliver(minutes=0) == len(reports) + 1 == 5
+    assert [mail.problem for mail in outbox(world)] == [None] * 5
+    with world.place.database.reading() as session:
+        assert open_alarms(session) == {}
+    notices = [mail.text for mail in world.read_by(world.people.handler)]
+    assert [("mail server was out of reach" in notice) for notice in notices].count(True) == 1
+
+
+def test_a_mail_that_the_server_takes_later_is_tried_again_with_growing_pauses(
+    reported: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = reported
+    greylisting = {
+        "EHLO": "250 me\r\n",
+        "MAIL": "250 ok\r\n",
+        "RCPT": "450 4.2.0 later\r\n",
+        "NOOP": "250 ok\r\n",
+        "QUIT": "221 bye\r\n",
+    }
+    waits = retry_waits(world.place.config)
+    with Liar("220 me\r\n", greylisting) as server:
+        over(world, monkeypatch, port=server.port)
+        for number, wait in enumerate(waits, 1):
+            assert deliver(minutes=0) == 0
+            assert {(mail.state, mail.tries) for mail in outbox(world)} == {(MailState.WAITING, number)}
+            assert {mail.next_try_at for mail in outbox(world)} == {world.present() + wait}
+            world.present.now += wait
+        assert deliver(minutes=0) == 0
+
+    assert states(world)[:4] == ["parked"] * 4
 
 
 def test_an_owner_without_a_usable_key_gets_a_notice_without_content(world: World, tmp_path: Path) -> None:

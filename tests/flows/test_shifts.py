@@ -1,5 +1,9 @@
 """Shifts: the work is done by one run at a time, and taken over from one that is gone."""
 
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,13 +13,30 @@ from typing import Any, cast
 import pytest
 from meldbalie.flows import shifts
 from meldbalie.flows.installation import Installation
-from meldbalie.flows.shifts import LEASE, RENEW_AFTER, Shift
+from meldbalie.flows.shifts import LEASE, LONGEST_WORK, RENEW_AFTER, Shift
+from meldbalie.models.leases import Lease
 from meldbalie.models.session import Database
 from meldbalie.models.tables import Base
 from meldbalie.tests.postgres import PostgresServer
+from meldbalie.tests.waiting import until
 
 TICK = timedelta(microseconds=1)
 Clerk = Callable[..., Shift]
+
+
+DIES_AT_WORK = """
+import os, signal, sys
+from datetime import datetime
+from types import SimpleNamespace
+from meldbalie.flows.shifts import Shift
+from meldbalie.models.session import Database
+
+now = datetime.fromisoformat(sys.stdin.read())
+place = SimpleNamespace(database=Database(sys.argv[1]), clock=lambda: now)
+with Shift("deliver", place, minutes=60) as shift:
+    assert shift.is_ours()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 class Present:
@@ -255,3 +276,69 @@ def test_a_shift_that_loses_the_work_takes_no_further_turn(clerk: Clerk, present
     assert other.is_ours()
 
     assert next(turns, "no more") == "no more"
+
+
+def test_the_lease_of_a_killed_process_is_taken_over_at_once(
+    clerk: Clerk, database: Database, present: Present
+) -> None:
+    killed = subprocess.run(
+        [sys.executable, "-c", DIES_AT_WORK, database.engine.url.render_as_string(hide_password=False)],
+        input=present.now.isoformat(),
+        text=True,
+        check=False,
+    )
+    began = present.now
+
+    next(clerk().turns(pause=20))
+
+    assert killed.returncode == -signal.SIGKILL
+    assert present.now == began
+
+
+def test_work_that_takes_long_keeps_the_lease(
+    clerk: Clerk, present: Present, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shifts, "RENEW_AFTER", timedelta(milliseconds=20))
+    with clerk() as slow:
+        assert slow.is_ours()
+        present.now += LEASE - TICK
+        until(lambda: _expires_at(slow) > present.now + LEASE / 2, "the beat of a heart")
+        present.now += LEASE - TICK
+
+        assert not clerk().is_ours()
+
+
+def test_work_that_hangs_loses_the_lease(
+    clerk: Clerk, present: Present, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shifts, "RENEW_AFTER", timedelta(milliseconds=20))
+    with clerk() as hung:
+        assert hung.is_ours()
+        present.now += LONGEST_WORK
+        before = threading.enumerate()
+        expires_at = _expires_at(hung)
+        for _ in range(20):
+            hung._is_over.wait(0.02)
+
+        assert (_expires_at(hung), threading.enumerate()) == (expires_at, before)
+        assert clerk().is_ours()
+
+
+def test_who_lost_the_work_does_not_take_it_back_by_a_beat(
+    clerk: Clerk, present: Present, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shifts, "RENEW_AFTER", timedelta(milliseconds=20))
+    other = clerk()
+    assert other.is_ours()
+    with clerk() as refused:
+        assert not refused.is_ours()
+        present.now += LEASE
+        for _ in range(10):
+            refused._is_over.wait(0.02)
+
+        assert other.is_ours()
+
+
+def _expires_at(shift: Shift) -> datetime:
+    with shift._place.database.reading() as session:
+        return session.get_one(Lease, shift.name).expires_at

@@ -116,13 +116,17 @@ def make_world(
     mail: LocalMailServer,
     prefect: PrefectServer,
     present: Callable[[], datetime],
+    *,
+    database_url: str | None = None,
 ) -> Installation:
-    """Configure and open an installation in a directory."""
+    """Configure and open an installation in a directory, on SQLite unless told otherwise."""
     file = write_configuration(directory, people, imap_port=mail.imap_port, smtp_port=mail.smtp_port)
     written = file.read_text().replace(
         f'[prefect]\nhome = "{directory / "prefect"}"',
         f'[prefect]\napi_url = "{prefect.api_url}"\nhome = "{prefect.home}"',
     )
+    if database_url:
+        written = written.replace(f"sqlite:///{directory / 'meldbalie.db'}", database_url)
     file.write_text(written)
     config = use(file)
     assert config.prefect == Prefect(api_url=prefect.api_url, home=prefect.home)

@@ -69,9 +69,9 @@ def test_an_exit_code_is_excused_by_a_failed_signature_only() -> None:
 
 def test_only_without_an_mdc_is_a_failed_signature_looked_at_twice() -> None:
     aead = [line.replace("INFO 2", "INFO 0") for line in SOUND]
-    assert needs_second_opinion(run(*aead, code=2))
-    assert not needs_second_opinion(run(*aead))
-    assert not needs_second_opinion(run(*SOUND, code=2))
+    assert needs_second_opinion(run(*aead, code=2), None)
+    assert not needs_second_opinion(run(*aead), None)
+    assert not needs_second_opinion(run(*SOUND, code=2), None)
 
 
 def test_signatures_are_judged_one_by_one() -> None:

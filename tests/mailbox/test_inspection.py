@@ -18,7 +18,7 @@ from meldbalie.tests.pgpmail import TEXT_PART, encrypted, file, headers, multipa
 
 KEYS = [
     "message_id", "from", "subject", "encrypted", "decrypted", "problem", "signature", "automatic",
-    "bounced", "text", "attachments", "keys", "targets",
+    "bounced", "text", "attachments", "keys", "targets", "partly_encrypted", "partly_signed",
 ]  # fmt: skip
 Inspect = Callable[..., tuple[int, list[dict[str, Any]], str]]
 

@@ -49,6 +49,7 @@ def test_a_message_id_is_kept_and_a_missing_one_is_made_from_the_bytes() -> None
         ("Rauw é".encode("latin-1"), "Rauw é"),
         (b"een\r\n gevouwen\r\n\tkop", "een gevouwen\tkop"),
         (b"=?utf-8?q?niet af", "=?utf-8?q?niet af"),
+        (b"=?utf-8?b?w6lu\r\n IGdldm91d2Vu?= woord", "én gevouwen woord"),
         (b"nul\0byte", "nul\0byte"),
     ],
 )
@@ -132,10 +133,10 @@ def test_two_from_headers_are_seen() -> None:
 
 def test_a_hundred_thousand_recipients_cost_no_time() -> None:
     many = b"To: " + b",\r\n ".join(b"naam%d@x.example" % number for number in range(100_000))
-    started = time.perf_counter()
+    started = time.process_time()
     letter = read(many, b"Subject: erna")
     assert (letter.subject, len(letter.to)) == ("erna", 1000)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(
@@ -251,7 +252,12 @@ def test_of_a_letter_beyond_the_size_limit_only_the_headers_are_read() -> None:
 
 def test_more_header_fields_than_the_limit_are_named() -> None:
     letter = Letter.read(b"Subject: x\n" + b"X: y\n" * 5000 + b"\ntekst")
-    assert (letter.problem, letter.subject, letter.root.text()) == (Problem.TOO_LARGE, "x", "tekst")
+    assert (letter.problem, letter.subject, letter.root.text()) == (Problem.HEADERS_TOO_LARGE, "x", "tekst")
+
+
+def test_a_header_field_that_is_cut_is_named() -> None:
+    letter = Letter.read(b"Subject: " + b"x" * 100_000 + b"\n\ntekst")
+    assert (letter.problem, letter.root.text()) == (Problem.HEADERS_TOO_LARGE, "tekst")
 
 
 _HOSTILE = {
@@ -272,13 +278,13 @@ _HOSTILE = {
 
 @pytest.mark.parametrize("hostile", sorted(_HOSTILE))
 def test_a_letter_made_to_hurt_costs_little_time(hostile: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     letter = Letter.read(_HOSTILE[hostile])
     assert isinstance(letter.subject, str)
     assert letter.sender is None
     for part in letter.root.walk():
         part.text()
-    assert time.perf_counter() - started < 4
+    assert time.process_time() - started < 4
 
 
 # Contents
@@ -392,9 +398,9 @@ def test_nothing_invisible_is_shown() -> None:
     ],
 )
 def test_html_made_to_hurt_costs_little_time_and_no_words(source: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert "woord" in text_of(source, limit=300_000)
-    assert time.perf_counter() - started < 4
+    assert time.process_time() - started < 4
 
 
 @settings(max_examples=200, deadline=None)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from meldbalie.mailbox.errors import (
@@ -215,6 +216,29 @@ def test_a_server_that_is_not_there_is_unreachable(mail_server, attempt: Callabl
 
     with pytest.raises(ServerUnreachable, match=f"127.0.0.1:{away.port}"):
         attempt(away)
+
+
+@pytest.mark.parametrize("security", ["none", "starttls"])
+def test_a_link_that_is_cut_after_any_number_of_bytes_is_never_the_fault_of_the_mail(
+    make_mail_server: MakeMailServer, security: str
+):
+    server = make_mail_server(security=security, smtp_login=True)
+    login = {"user": CVD, "password": PASSWORD}
+    with FragileLink(server.smtp_port) as link:
+        send_to(smtp_server(server, port=link.port, **login))
+        whole, sent = link.bytes_back, 1
+
+    for number in range(0, whole, whole // 25):
+        with FragileLink(server.smtp_port) as link:
+            link.cut_after(number)
+            # A greeting that is cut in the middle offers neither STARTTLS nor a login.
+            with suppress(ServerUnreachable, LoginRefused, ConnectionNotPrivate):
+                send_to(smtp_server(server, port=link.port, **login))
+                sent += 1
+
+    delivered = [body_of(mail) for mail in server.mails(REPORTER)]
+    assert sent <= len(delivered) <= sent + 3  # taken, but our link broke before the server could say so
+    assert set(delivered) == {MAIL}
 
 
 def test_a_link_that_has_died_in_silence_is_noticed(mail_server):

@@ -64,6 +64,6 @@ def test_the_number_of_targets_is_bounded() -> None:
     "run", ["a", "a.", "1.", ":", "a:", "[", "a@", "a://", "1::", "é.", "-", "a-", " [dot", "h.nl ", "x://y@"]
 )
 def test_a_text_made_to_hurt_costs_little_time(run: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     find_targets(run * (1_500_000 // len(run)))
-    assert time.perf_counter() - started < 4
+    assert time.process_time() - started < 4

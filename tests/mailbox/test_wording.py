@@ -10,9 +10,11 @@ import pytest
 from jinja2 import UndefinedError
 from meldbalie.mailbox import errors, wording
 from meldbalie.mailbox.compose import UnfitDraft
+from meldbalie.mailbox.key_intake import RefusalReason
 from meldbalie.mailbox.problem import Problem
-from meldbalie.mailbox.wording import SUBJECTS, day_in_words, in_words, word
+from meldbalie.mailbox.wording import SUBJECTS, alarm_in_words, day_in_words, explained, in_words, word
 from meldbalie.mailbox.wording_facts import (
+    Alarm,
     Answer,
     AnswerPlain,
     CannotOpen,
@@ -34,7 +36,18 @@ from meldbalie.mailbox.wording_facts import (
     StateChangedPlain,
     Undelivered,
 )
-from meldbalie.mailbox.wording_parts import Attachment, Desk, Label, Match, OnRequest, Text
+from meldbalie.mailbox.wording_keys import KeyAlarm, KeyRefused, KeyWarning
+from meldbalie.mailbox.wording_parts import (
+    AlarmLine,
+    Attachment,
+    Desk,
+    Label,
+    Match,
+    MayBelong,
+    OnRequest,
+    Text,
+)
+from meldbalie.models.alarms import AlarmKind
 
 TICKET = "CVD-2026-0042"
 ARRIVED = datetime(2026, 11, 21, 13, 5, tzinfo=UTC)
@@ -64,7 +77,7 @@ STATE = Label("Bevestigd", "Confirmed")
 NEXT = Label("De eigenaar maakt een oplossing.", "The owner makes a fix.")
 
 RECEIPT = Receipt(ticket=TICKET, received_at=ARRIVED, due_at=DUE, link=LINK)
-RECEIPT_PLAIN = ReceiptPlain(ticket=TICKET, received_at=ARRIVED, due_at=DUE, link=LINK)
+RECEIPT_PLAIN = ReceiptPlain(ticket=TICKET, received_at=ARRIVED, due_at=DUE, link=LINK, key_problem=None)
 OWNER_REPORT = OwnerReport(ticket=TICKET, due_at=DUE, matches=(MATCH,), report=REPORT, attachments=(FILE,))
 HANDLER_REPORT = HandlerReport(
     ticket=TICKET,
@@ -73,8 +86,10 @@ HANDLER_REPORT = HandlerReport(
     channel="mail",
     was_encrypted=True,
     signature="unknown_key",
+    key_problem="changed_key",
     owner="Team Zaaksysteem",
     matches=(MATCH,),
+    may_belong_to=(MayBelong("CVD-2026-0007", "number"),),
     run_url=RUN,
     report=REPORT,
     attachments=(FILE,),
@@ -101,12 +116,16 @@ STATE_CHANGED = StateChanged(
 MESSAGE = Message(
     ticket=TICKET,
     sender="reporter",
+    came_on="CVD-2026-0043",
+    doubt="other_address",
     received_at=ARRIVED,
     run_url=RUN,
     message=REPORT,
     attachments=(),
 )
-MESSAGE_NOTICE = MessageNotice(ticket=TICKET, sender="owner", received_at=ARRIVED, run_url=RUN)
+MESSAGE_NOTICE = MessageNotice(
+    ticket=TICKET, sender="owner", came_on=None, doubt=None, received_at=ARRIVED, run_url=RUN
+)
 RUNG = Rung(
     ticket=TICKET,
     owner="Team Zaaksysteem",
@@ -118,13 +137,25 @@ RUNG = Rung(
 )
 QUARANTINED = Quarantined(entry=17, problem="tampered", received_at=ARRIVED)
 UNDELIVERED = Undelivered(ticket=TICKET, purpose=Kind.IBD_COPY, recipient="ibd", reason="no_usable_key")
+KEY_ALARM = KeyAlarm(ticket=TICKET, party="reporter", problem="changed_key", run_url=RUN)
+KEY_REFUSED = KeyRefused(ticket=TICKET, problem="expired")
+KEY_WARNING = KeyWarning(
+    ticket=None, holder="IBD", fingerprint=KEY, problem="expires", ends_at=DUE, is_yours=False
+)
+ALARM = Alarm(
+    found_at=ARRIVED,
+    lines=(
+        AlarmLine(kind="not_in_ledger", number=3, about="17, 18, 19"),
+        AlarmLine(kind="newer_kind", number=1, about="x"),
+    ),
+)
 EVERY: tuple[Facts, ...] = (
     RECEIPT,
     RECEIPT_PLAIN,
     OWNER_REPORT,
     OwnerNotice(ticket=TICKET, due_at=DUE),
     HANDLER_REPORT,
-    HandlerNotice(ticket=TICKET, due_at=DUE, run_url=RUN),
+    HandlerNotice(ticket=TICKET, due_at=DUE, may_belong_to=(), run_url=RUN),
     IBD_COPY,
     ANSWER,
     AnswerPlain(ticket=TICKET),
@@ -134,12 +165,18 @@ EVERY: tuple[Facts, ...] = (
     MESSAGE_NOTICE,
     RUNG,
     QUARANTINED,
-    CannotOpen(received_at=ARRIVED),
+    CannotOpen(received_at=ARRIVED, largest_megabytes=50),
     UNDELIVERED,
+    KEY_ALARM,
+    KEY_REFUSED,
+    KEY_WARNING,
+    ALARM,
 )
 UNSAID = {  # a number that they do not have, a reason that a date makes needless
     (Kind.QUARANTINED, "ticket"),
     (Kind.CANNOT_OPEN, "ticket"),
+    (Kind.KEY_WARNING, "ticket"),
+    (Kind.ALARM, "ticket"),
     (Kind.ANSWER, "no_date_because"),
 }
 CONTENT_FREE = tuple(facts for facts in EVERY if not facts.is_sealed)
@@ -192,6 +229,7 @@ def test_dates_stand_in_words_in_both_languages(facts: Facts) -> None:
 
     for name, nl, en in (
         ("received_at", ARRIVED_NL, ARRIVED_EN),
+        ("found_at", ARRIVED_NL, ARRIVED_EN),
         ("due_at", DUE_NL, DUE_EN),
         ("expected_fix_on", "donderdag 24 december 2026", "Thursday 24 December 2026"),
     ):
@@ -584,7 +622,25 @@ def test_the_quarantine_notice_has_number_problem_and_what_to_do() -> None:
 
 @pytest.mark.parametrize("problem", Problem)
 def test_every_problem_of_a_letter_has_words(problem: Problem) -> None:
-    assert "mislukte steeds" not in word(replace(QUARANTINED, problem=problem), DESK).body
+    body = word(replace(QUARANTINED, problem=problem), DESK).body
+
+    assert "mislukte steeds" not in body
+    why, way_out = explained(problem)
+    assert why.en in flowing(body)
+    assert way_out.nl in flowing(body)
+    assert problem is Problem.UNREADABLE or way_out != explained(Problem.UNREADABLE)[1]
+
+
+@pytest.mark.parametrize("kind", AlarmKind)
+def test_every_alarm_has_words_and_a_way_out(kind: AlarmKind) -> None:
+    other = alarm_in_words("no such kind")
+    text = word(replace(ALARM, lines=(AlarmLine(kind=kind, number=3, about="17, 18, 19"),)), DESK)
+
+    assert alarm_in_words(kind)[0] != other[0]
+    assert alarm_in_words(kind)[1] != other[1]
+    assert f"- {alarm_in_words(kind)[0]}: 3." in english(text)
+    assert f"Code: {kind} Numbers: 17, 18, 19" in english(text)
+    assert "Nummers: 17, 18, 19" in dutch(text)
 
 
 SENDING_ERRORS = [
@@ -614,9 +670,9 @@ def test_every_verdict_on_a_signature_has_words(signature: Signature) -> None:
 
 
 def test_the_note_to_a_sender_says_how_to_try_again() -> None:
-    text = word(CannotOpen(received_at=ARRIVED), DESK)
+    text = word(CannotOpen(received_at=ARRIVED, largest_megabytes=50), DESK)
 
-    for fact in (KEY_SHOWN, DESK.policy_url, DESK.address):
+    for fact in (KEY_SHOWN, DESK.policy_url, DESK.address, "50 MB"):
         assert fact in dutch(text)
         assert fact in english(text)
     assert "[" not in text.subject
@@ -692,3 +748,30 @@ def test_an_instant_without_a_zone_is_refused() -> None:
 def test_a_day_has_no_time() -> None:
     assert day_in_words(date(2026, 12, 5), "nl") == "zaterdag 5 december 2026"
     assert day_in_words(date(2026, 12, 5), "en") == "Saturday 5 December 2026"
+
+
+# --- keys ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reason", [*RefusalReason, "missing", "expires"])
+def test_every_problem_of_a_key_has_words_in_both_languages(reason: str) -> None:
+    text = word(replace(KEY_REFUSED, problem=reason), DESK)
+
+    assert "the key cannot be used" not in english(text)
+    receipt = word(replace(RECEIPT_PLAIN, key_problem=reason), DESK)
+    assert "er is iets mis mee" not in dutch(receipt)
+    assert "something is wrong with it" not in english(receipt)
+
+
+def test_a_receipt_says_nothing_of_a_key_when_nothing_is_wrong_with_it() -> None:
+    assert "cannot use the OpenPGP key" not in english(word(RECEIPT_PLAIN, DESK))
+
+
+def test_a_warning_of_our_own_key_and_of_ones_own_say_what_to_do() -> None:
+    ours = word(replace(KEY_WARNING, holder="", ends_at=None), DESK)
+    yours = word(replace(KEY_WARNING, is_yours=True), DESK)
+
+    assert "keys rotate" in english(ours)
+    assert "Key of: the desk itself" in english(ours)
+    assert "Extend your key" in english(yours)
+    assert "Verleng uw sleutel" in dutch(yours)

@@ -8,13 +8,10 @@ import pytest
 from meldbalie.models import acts
 from meldbalie.models.clocks import ClockKind
 from meldbalie.models.filing import (
-    MOST_TOKENS,
     ReceivedFile,
     decide,
     join_ticket,
     open_ticket,
-    thread_behind,
-    thread_token,
 )
 from meldbalie.models.ledger import LedgerEntry, Place, Verdict, enter
 from meldbalie.models.links import new_token, ticket_behind
@@ -23,6 +20,7 @@ from meldbalie.models.owners import Owner
 from meldbalie.models.promise import Correspondent
 from meldbalie.models.session import Database
 from meldbalie.models.states import CloseReason, TicketState
+from meldbalie.models.threads import MOST_TOKENS, standing_of, thread_behind, thread_token
 from meldbalie.models.ticket import Direction, Ticket, WaitingOn, ticket_called
 from meldbalie.tests.models.reports import (
     ADDRESS,
@@ -58,7 +56,7 @@ def joined(database: Database, reference: str, party: str = "reporter", promise=
         session.flush()
         thread = thread_behind(session, [token])
         assert thread is not None
-        join_ticket(session, FURTHER, thread, promise, now=NOW + HOUR)
+        join_ticket(session, FURTHER, standing_of(session, thread), promise, now=NOW + HOUR)
         return mails(session, MailKind.MESSAGE)
 
 
@@ -314,7 +312,7 @@ def test_messages_that_join_at_once_are_all_there(database: Database) -> None:
         with database.unit_of_work() as session:
             thread = thread_behind(session, [token])
             assert thread is not None
-            join_ticket(session, FURTHER, thread, PROMISE, now=NOW)
+            join_ticket(session, FURTHER, standing_of(session, thread), PROMISE, now=NOW)
 
     together(join)
 

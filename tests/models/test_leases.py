@@ -32,6 +32,50 @@ def test_leases_of_different_names_have_nothing_to_do_with_each_other(database: 
     assert _take(database, "two", name="deliver")
 
 
+def test_the_lease_of_a_process_that_has_died_is_free_at_once(database: Database) -> None:
+    def take(holder: str, process: str | None, dead: str = "") -> bool:
+        with database.unit_of_work() as session:
+            return take_lease(
+                session,
+                "intake",
+                holder=holder,
+                now=NOW,
+                lasting=MINUTE,
+                process=process,
+                has_died=lambda name: name == dead,
+            )
+
+    assert take("one", "process 1")
+    assert not take("two", "process 2")
+    assert take("two", "process 2", dead="process 1")
+    assert not take("one", "process 1", dead="process 1")
+    assert take("three", None, dead="process 2")
+    assert not take("four", "process 4", dead="")
+
+
+def test_of_many_who_want_the_lease_of_a_dead_process_one_gets_it(database: Database) -> None:
+    together = 8
+    start = Barrier(together)
+    with database.unit_of_work() as session:
+        take_lease(session, "intake", holder="dead", now=NOW, lasting=MINUTE, process="dead")
+
+    def want(holder: int) -> bool:
+        start.wait()
+        with database.unit_of_work() as session:
+            return take_lease(
+                session,
+                "intake",
+                holder=str(holder),
+                now=NOW,
+                lasting=MINUTE,
+                process=str(holder),
+                has_died=lambda name: name == "dead",
+            )
+
+    with ThreadPoolExecutor(together) as threads:
+        assert list(threads.map(want, range(together))).count(True) == 1
+
+
 def test_a_lease_that_has_run_out_is_free_from_that_instant(database: Database) -> None:
     _take(database, "one")
 

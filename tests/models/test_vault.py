@@ -11,9 +11,11 @@ from meldbalie.models.desk import DeskRun
 from meldbalie.models.errors import VaultLocked, WrongApplicationKey
 from meldbalie.models.ledger import LedgerEntry
 from meldbalie.models.outbox import Mail, MailKind, Thread
+from meldbalie.models.quarantine import Dismissal
 from meldbalie.models.session import Database
 from meldbalie.models.ticket import Attachment, Direction, Message, Target, Ticket
-from meldbalie.models.vault import SealedBytes, SealedJson, SealedText, Vault, vault
+from meldbalie.models.undeliverable import UndeliverableAddress
+from meldbalie.models.vault import SealedBytes, SealedJson, SealedText, Vault, digest_of, vault
 from sqlalchemy import Column, select, text
 from sqlalchemy.orm import Session
 
@@ -52,12 +54,14 @@ def ticket(database: Database, new_ticket: Callable[[Session], Ticket]) -> Ticke
         session.add(
             Mail(once="", kind=MailKind.RECEIPT, party="", recipient="", created_at=at, next_try_at=at)
         )
-        session.add(
-            LedgerEntry(
-                mailbox="INBOX", uidvalidity=1, uid=1, message_id="", identity="", digest="", size=0,
-                arrived_at=at, taken_at=at, raw=b"",
-            )
+        entry = LedgerEntry(
+            mailbox="INBOX", uidvalidity=1, uid=1, message_id="", identity="", digest="", size=0,
+            arrived_at=at, taken_at=at, raw=b"",
         )  # fmt: skip
+        session.add(entry)
+        session.add(UndeliverableAddress(address_digest="", address="", failed_at=at))
+        session.flush()
+        session.add(Dismissal(ledger_id=entry.id, at=at, by="", because=""))
     return ticket
 
 
@@ -132,6 +136,16 @@ def test_after_a_rotation_the_old_key_opens_and_the_new_one_seals(
         assert vault.open(address) == b"sealed by the new key"
         with pytest.raises(WrongApplicationKey):
             vault.open(name)
+
+
+def test_an_address_is_known_again_while_a_key_is_added() -> None:
+    old = _key()
+    vault.unlock([old])
+    before = digest_of("sanne@onderzoek.example")
+
+    vault.unlock([_key(), old])
+
+    assert digest_of("Sanne@onderzoek.example") == before
 
 
 def test_a_wrong_key_is_told_with_the_way_out(database: Database, ticket: Ticket) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from meldbalie.models.alarms import AlarmKind, Look, take_note
 from meldbalie.tests.webhooks.installation import DUE, Installation
 from meldbalie.webhooks.site import Site
 
@@ -15,7 +16,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def healthy(installation: Installation) -> Installation:
-    for name in ("intake", "deliver"):
+    for name in ("intake", "deliver", "audit"):
         installation.lease(name, installation.now + MINUTE)
     return installation
 
@@ -27,7 +28,7 @@ def parts(client: FlaskClient) -> tuple[int, str, dict[str, str]]:
 
 
 def test_all_is_well(client: FlaskClient, healthy: Installation) -> None:
-    well = {"database": "ok", "intake": "ok", "deliver": "ok", "clocks": "ok"}
+    well = {"database": "ok", "intake": "ok", "deliver": "ok", "clocks": "ok", "audit": "ok"}
 
     assert parts(client) == (200, "ok", well)
     assert client.get("/health/live").json == {"status": "ok"}
@@ -87,3 +88,34 @@ def test_a_database_that_does_not_answer_is_down_and_nothing_is_told_about_it(
     assert parts(app.test_client()) == (503, "down", {"database": "down"})
     assert str(tmp_path) not in caplog.text
     assert "OperationalError" in caplog.text
+
+
+def wrong(installation: Installation, kind: AlarmKind, *about: str) -> None:
+    """The audit finds this wrong, and nothing else of its kind."""
+    with installation.database.unit_of_work() as session:
+        take_note(session, [Look(kind, frozenset(about))], now=installation.now)
+
+
+def test_what_the_audit_found_is_told_without_what_it_is_about(
+    client: FlaskClient, healthy: Installation
+) -> None:
+    wrong(healthy, AlarmKind.JUNK, "2026-11-19")
+    assert parts(client)[1] == "ok"
+
+    wrong(healthy, AlarmKind.COPY_MISSING, "CVD-2026-0042")
+    code, status, found = parts(client)
+    assert (code, status, found["audit"]) == (200, "degraded", "alarm")
+    assert "0042" not in client.get("/health").get_data(as_text=True)
+
+    wrong(healthy, AlarmKind.COPY_MISSING)
+    assert parts(client)[1] == "ok"
+
+
+def test_an_audit_that_is_not_made_is_late_and_takes_no_page_away(
+    client: FlaskClient, healthy: Installation
+) -> None:
+    healthy.lease("audit", healthy.now - timedelta(days=3))
+
+    code, status, found = parts(client)
+
+    assert (code, status, found["audit"]) == (200, "degraded", "late")

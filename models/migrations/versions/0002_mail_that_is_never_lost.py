@@ -37,6 +37,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("mailbox", "uidvalidity", name=op.f("pk_audited_folders")),
     )
     op.create_table(
+        "dismissals",
+        sa.Column("ledger_id", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("because", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["ledger_id"], ["ledger.id"], name=op.f("fk_dismissals_ledger_id_ledger")),
+        sa.PrimaryKeyConstraint("ledger_id", name=op.f("pk_dismissals")),
+    )
+    op.create_table(
         "published_keys",
         sa.Column("fingerprint", sa.String(), nullable=False),
         sa.Column("address", sa.String(), nullable=False),
@@ -74,8 +83,22 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["mail_id"], ["outbox.id"], name=op.f("fk_undeliverable_mail_id_outbox")),
         sa.PrimaryKeyConstraint("address_digest", name=op.f("pk_undeliverable")),
     )
+    there = sa.text("same_as IS NOT NULL")
+    op.create_index("ix_ledger_copies", "ledger", ["same_as"], sqlite_where=there, postgresql_where=there)
+    op.create_index("ix_ledger_outcome", "ledger", ["verdict", "ticket_id", "same_as"])
     with op.batch_alter_table("leases", schema=None) as batch_op:
         batch_op.add_column(sa.Column("process", sa.String(), nullable=True))
+
+    with op.batch_alter_table("messages", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("message_id_digest", sa.String(), nullable=True))
+        batch_op.add_column(sa.Column("doubt", sa.String(), nullable=True))
+        batch_op.create_index(
+            batch_op.f("ix_messages_message_id_digest"), ["message_id_digest"], unique=False
+        )
+
+    with op.batch_alter_table("threads", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("owner_id", sa.Integer(), nullable=True))
+        batch_op.create_foreign_key(batch_op.f("fk_threads_owner_id_owners"), "owners", ["owner_id"], ["id"])
 
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.add_column(sa.Column("recipient_digest", sa.String(), nullable=True))
@@ -92,6 +115,15 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_reporters_address_digest"))
         batch_op.drop_column("address_digest")
 
+    with op.batch_alter_table("threads", schema=None) as batch_op:
+        batch_op.drop_constraint(batch_op.f("fk_threads_owner_id_owners"), type_="foreignkey")
+        batch_op.drop_column("owner_id")
+
+    with op.batch_alter_table("messages", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_messages_message_id_digest"))
+        batch_op.drop_column("doubt")
+        batch_op.drop_column("message_id_digest")
+
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.drop_index("ix_outbox_to")
         batch_op.drop_column("recipient_digest")
@@ -99,11 +131,15 @@ def downgrade() -> None:
     with op.batch_alter_table("leases", schema=None) as batch_op:
         batch_op.drop_column("process")
 
+    op.drop_index("ix_ledger_outcome", "ledger")
+    op.drop_index("ix_ledger_copies", "ledger")
+
     op.drop_table("undeliverable")
     with op.batch_alter_table("suggestions", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_suggestions_other_id"))
 
     op.drop_table("suggestions")
     op.drop_table("published_keys")
+    op.drop_table("dismissals")
     op.drop_table("audited_folders")
     op.drop_table("alarms")

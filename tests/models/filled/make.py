@@ -15,7 +15,7 @@ from typing import Any
 
 from meldbalie.models import acts, delivery
 from meldbalie.models.desk import desk_run_of
-from meldbalie.models.filing import decide, join_ticket, open_ticket, thread_behind, thread_token
+from meldbalie.models.filing import decide, join_ticket, open_ticket
 from meldbalie.models.ladder import climb, due_clocks
 from meldbalie.models.leases import take_lease
 from meldbalie.models.ledger import LedgerEntry, Place, Verdict, enter
@@ -23,6 +23,7 @@ from meldbalie.models.migrate import migrate
 from meldbalie.models.outbox import Mail
 from meldbalie.models.session import Database
 from meldbalie.models.states import CloseReason
+from meldbalie.models.threads import standing_of, thread_behind, thread_token
 from meldbalie.models.ticket import Ticket, ticket_called
 from meldbalie.models.vault import vault
 from meldbalie.tests.models.reports import ANONYMOUS, ARRIVED, DAY, HOUR, PROMISE, REPORT, add_owner
@@ -109,7 +110,7 @@ def _joined(session: Session) -> None:
     session.flush()
     thread = thread_behind(session, [token])
     assert thread is not None
-    join_ticket(session, REPORT, thread, PROMISE, now=ARRIVED + DAY)
+    join_ticket(session, REPORT, standing_of(session, thread), PROMISE, now=ARRIVED + DAY)
 
 
 def _escalated(session: Session) -> None:

@@ -1,0 +1,68 @@
+"""What the mails about further messages say: who wrote, on which ticket, whether that may be doubted.
+
+What a message quotes is folded: it stands in the conversation already, and all of it in the record.
+"""
+
+from collections.abc import Mapping
+
+from sqlalchemy.orm import Session
+
+from ..mailbox import wording_facts as say
+from ..mailbox.quoting import folded
+from ..models.desk import DeskRun
+from ..models.outbox import Mail
+from ..models.ticket import Attachment, Direction, Message, Ticket
+from .desk import run_address
+from .evidence import as_files, evidence_in, identity_of, listed, without_reporter
+from .installation import Installation
+from .spoken import Spoken
+
+SENDERS: Mapping[Direction, say.Sender] = {
+    Direction.FROM_REPORTER: "reporter",
+    Direction.FROM_OWNER: "owner",
+    Direction.FROM_FORMER_OWNER: "former_owner",
+    Direction.FROM_IBD: "ibd",
+    Direction.INTERNAL: "staff",
+}
+
+
+def further_message(place: Installation, session: Session, mail: Mail) -> Spoken:
+    """To a handler or the owner: a message on a ticket, or on one that was joined with it."""
+    if mail.ticket is None or mail.message is None:
+        raise LookupError(f"mail {mail.id} ({mail.kind}) is about no message of a ticket")
+    ticket, message = mail.ticket, mail.message
+    came_on = message.ticket.reference if message.ticket is not ticket else None
+    row = session.get(DeskRun, ticket.id)
+    is_handler = any(person.address == mail.recipient for person in place.promise.triage)
+    text, files = message.text, message.attachments
+    if is_handler:
+        text = folded(text, lambda lines: note(lines, message.ticket.reference))
+    else:
+        text, files = _without_reporters(message, ticket)
+    notice = say.MessageNotice(
+        ticket=ticket.reference,
+        sender=SENDERS[message.direction],
+        came_on=came_on if is_handler else None,
+        doubt=message.doubt if is_handler else None,
+        received_at=message.at,
+        run_url=run_address(place, row.run_id if row else None) if is_handler else None,
+    )
+    sealed = say.Message(**vars(notice), message=text, attachments=listed(files))
+    return Spoken(sealed, notice, as_files(files))
+
+
+def note(lines: int, number: str) -> str:
+    """What stands in the place of quoted lines, for who can look at the whole message."""
+    return f"[… {lines} aangehaalde regels / quoted lines: meldbalie show {number} --whole]"
+
+
+def _without_reporters(message: Message, ticket: Ticket) -> tuple[str, list[Attachment]]:
+    """What the owner reads: neither who reported this ticket, nor who reported the one joined with it."""
+    text = folded(message.text, lambda lines: f"[… {lines} aangehaalde regels / quoted lines]")
+    files = list(message.attachments)
+    for reported in {message.ticket, ticket}:
+        identity = identity_of(reported)
+        text = without_reporter(text, identity)
+        kept = evidence_in(message, identity)
+        files = [file for file in files if file in kept]
+    return text, files

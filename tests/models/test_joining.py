@@ -1,0 +1,352 @@
+"""A handler joins a ticket with the one that it belongs to, or keeps it apart."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from meldbalie.models import acts
+from meldbalie.models.clocks import ClockKind
+from meldbalie.models.delivery import was_delivered
+from meldbalie.models.errors import Refused, UnknownTicket
+from meldbalie.models.filing import Received, join_ticket, open_ticket
+from meldbalie.models.joining import join, keep_apart
+from meldbalie.models.outbox import MailKind, MailState
+from meldbalie.models.session import Database
+from meldbalie.models.states import CloseReason, TicketState
+from meldbalie.models.suggestions import main_ticket, open_suggestions, tickets_joined_with
+from meldbalie.models.threads import Claims, Named, Standing, named_tickets
+from meldbalie.models.ticket import WaitingOn, ticket_called
+from meldbalie.tests.models.reports import (
+    ARRIVED,
+    FATIMA,
+    JEROEN,
+    PROMISE,
+    REPORT,
+    WEB_TEAM,
+    add_owner,
+    clock_of,
+    mails,
+    reported,
+    told,
+)
+from meldbalie.tests.waiting import until
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+NOW = ARRIVED + timedelta(hours=1)
+FIRST, SECOND, THIRD = "CVD-2026-0001", "CVD-2026-0002", "CVD-2026-0003"
+BY = {"by": "Fatima", "now": NOW}
+FOLLOW_UP = replace(REPORT, subject=f"Re: [{FIRST}]", text="And there is more.", files=())
+OTHER_REPORTER = replace(FOLLOW_UP, name="Karel", address="karel@anders.example", fingerprint=None)
+
+
+def suggested(database: Database, received: Received = FOLLOW_UP) -> None:
+    """A first ticket, and a second one that names it."""
+    reported(database)
+    with database.unit_of_work() as session:
+        named = named_tickets(session, Claims(numbers=[FIRST]))
+        open_ticket(session, received, PROMISE, now=NOW, may_belong_to=named)
+
+
+def joined(database: Database, reference: str = SECOND, to: str = "", because: str = "") -> None:
+    with database.unit_of_work() as session:
+        join(session, ticket_called(session, reference), to=to, because=because, **BY)
+
+
+def closed(session: Session, reference: str) -> None:
+    ticket = ticket_called(session, reference)
+    acts.invalidate(session, ticket, because="Not seen.", **BY)
+    acts.close(session, ticket, reason=CloseReason.NOT_REPRODUCIBLE, because="", **BY)
+
+
+@pytest.mark.parametrize("to", ["", FIRST, f" {FIRST.lower()} "])
+def test_a_joined_ticket_is_a_duplicate_linked_to_the_other(database: Database, to: str) -> None:
+    suggested(database)
+
+    joined(database, to=to)
+
+    with database.reading() as session:
+        first, second = ticket_called(session, FIRST), ticket_called(session, SECOND)
+        assert (second.state, second.close_reason) == (TicketState.CLOSED, CloseReason.DUPLICATE)
+        assert second.linked_to == first.id
+        assert main_ticket(session, second) is first
+        assert tickets_joined_with(session, first) == [second]
+        assert open_suggestions(session, second) == []
+        assert told(second) == ["opened", "suggested", "routed", "moved", "moved", "moved", "joined"]
+        assert told(first)[-1] == "took_in"
+        assert first.is_open
+        assert clock_of(session, SECOND).next_rung_at is None
+        assert [mail.facts for mail in mails(session, MailKind.STATE_CHANGED)] == [
+            {"state": "CLOSED", "because": second.history[-2].because}
+        ]
+
+
+@pytest.mark.parametrize("state", [s for s in TicketState if s is not TicketState.CLOSED])
+def test_a_ticket_in_any_state_can_be_joined(database: Database, state: TicketState) -> None:
+    suggested(database)
+    acted = {
+        TicketState.INVALID: lambda s, t: acts.invalidate(s, t, because="x", **BY),
+        TicketState.VALID: lambda s, t: acts.confirm(s, t, because="", **BY),
+        TicketState.ACCEPTED: lambda s, t: acts.accept(s, t, because="", **BY),
+        TicketState.DEFERRED: lambda s, t: (
+            acts.confirm(s, t, because="", **BY),
+            acts.defer(s, t, because="x", **BY),
+        ),
+    }
+    with database.unit_of_work() as session:
+        if state in acted:
+            acted[state](session, ticket_called(session, SECOND))
+
+    joined(database)
+
+    with database.reading() as session:
+        assert ticket_called(session, SECOND).state is TicketState.CLOSED
+        told(ticket_called(session, SECOND))
+
+
+def test_its_response_clock_stops_when_the_reporter_is_told(database: Database) -> None:
+    suggested(database)
+    joined(database)
+
+    with database.unit_of_work() as session:
+        assert clock_of(session, SECOND).stopped_at is None
+        [closing] = mails(session, MailKind.STATE_CHANGED)
+        was_delivered(session, closing, sealed=True, now=NOW)
+        assert clock_of(session, SECOND).stopped_at == NOW
+        assert clock_of(session, FIRST).stopped_at is None
+        assert clock_of(session, FIRST, ClockKind.SHARE).stopped_at is None
+
+
+def test_the_reporter_of_both_reads_the_number_and_another_reporter_does_not(database: Database) -> None:
+    suggested(database)
+    with database.unit_of_work() as session:
+        open_ticket(session, OTHER_REPORTER, PROMISE, now=NOW)
+    joined(database)
+    joined(database, THIRD, FIRST)
+
+    with database.reading() as session:
+        [to_both, to_other] = [mail.facts or {} for mail in mails(session, MailKind.STATE_CHANGED)]
+        moves = [event.because for event in ticket_called(session, THIRD).history if event.kind == "moved"]
+    assert FIRST in to_both["because"]
+    assert to_other == {"state": "CLOSED", "because": ""}
+    assert [why for why in moves if FIRST in why] == []  # the status page shows them
+
+
+def test_what_a_handler_writes_is_what_the_reporter_reads(database: Database) -> None:
+    suggested(database)
+    joined(database, because="Bedankt, dit hoort bij elkaar.")
+
+    with database.reading() as session:
+        [mail] = mails(session, MailKind.STATE_CHANGED)
+        assert (mail.facts or {})["because"] == "Bedankt, dit hoort bij elkaar."
+
+
+def test_what_comes_in_on_a_joined_ticket_is_told_on_the_other(database: Database) -> None:
+    suggested(database, OTHER_REPORTER)
+    with database.unit_of_work() as session:
+        ticket_called(session, FIRST).waiting_on = WaitingOn.REPORTER
+    joined(database)
+    with database.reading() as session:
+        assert ticket_called(session, FIRST).waiting_on is WaitingOn.REPORTER  # another one's word
+
+    with database.unit_of_work() as session:
+        second = ticket_called(session, SECOND)
+        more = replace(OTHER_REPORTER, text="More.")
+        message = join_ticket(session, more, Standing(second, "reporter"), PROMISE, now=NOW)
+
+    with database.reading() as session:
+        first, second = ticket_called(session, FIRST), ticket_called(session, SECOND)
+        assert [one.text for one in second.messages] == [FOLLOW_UP.text, "More."]
+        assert [one.text for one in first.messages] == [REPORT.text]
+        about = [mail for mail in mails(session, MailKind.MESSAGE) if mail.message_id == message.id]
+        assert {mail.ticket.reference for mail in about if mail.ticket} == {FIRST}
+        assert [mail.recipient for mail in about] == [FATIMA.address, JEROEN.address, WEB_TEAM]
+        assert first.waiting_on is WaitingOn.HANDLER
+
+
+def test_an_owner_who_has_not_had_it_gets_what_the_reporter_said(database: Database) -> None:
+    reported(database)
+    with database.unit_of_work() as session:
+        add_owner(session, "Network team", "net@voorbeeld.example", "net.voorbeeld.example")
+        elsewhere = replace(OTHER_REPORTER, targets=("net.voorbeeld.example",))
+        open_ticket(session, elsewhere, PROMISE, now=NOW)
+        open_ticket(session, FOLLOW_UP, PROMISE, now=NOW)
+
+    joined(database, SECOND, FIRST)
+    joined(database, THIRD, FIRST)
+
+    with database.reading() as session:
+        given = [
+            (mail.recipient, mail.message.text) for mail in mails(session, MailKind.MESSAGE) if mail.message
+        ]
+    assert given == [(WEB_TEAM, OTHER_REPORTER.text)]
+
+
+def test_a_join_with_a_joined_ticket_is_one_with_the_ticket_behind_it(database: Database) -> None:
+    suggested(database)
+    with database.unit_of_work() as session:
+        open_ticket(session, FOLLOW_UP, PROMISE, now=NOW)
+    joined(database)
+    joined(database, THIRD, SECOND)
+
+    with database.reading() as session:
+        first = ticket_called(session, FIRST)
+        assert [one.reference for one in tickets_joined_with(session, first)] == [SECOND, THIRD]
+        assert ticket_called(session, THIRD).linked_to == first.id
+
+
+def test_a_closed_ticket_is_only_linked_to(database: Database) -> None:
+    suggested(database)
+    with database.unit_of_work() as session:
+        closed(session, FIRST)
+    joined(database)
+
+    with database.reading() as session:
+        first, second = ticket_called(session, FIRST), ticket_called(session, SECOND)
+        assert second.is_open
+        assert second.linked_to == first.id
+        assert open_suggestions(session, second) == []
+        assert told(second)[-1] == "linked"
+        assert main_ticket(session, second) is second
+        assert told(first)[-1] != "took_in"
+
+
+def test_what_cannot_be_joined_is_refused_with_the_way_out(database: Database) -> None:
+    suggested(database)
+    with database.unit_of_work() as session:
+        open_ticket(session, FOLLOW_UP, PROMISE, now=NOW)
+
+    with pytest.raises(UnknownTicket, match="CVD-2026-0099"):
+        joined(database, to="CVD-2026-0099")
+    with pytest.raises(Refused, match="itself"):
+        joined(database, to=SECOND)
+    with pytest.raises(Refused, match="fill in the number"):
+        joined(database, THIRD)
+    joined(database)
+    with pytest.raises(Refused, match="is closed"):
+        joined(database, to=THIRD)
+    with pytest.raises(Refused, match="itself"):
+        joined(database, FIRST, SECOND)
+    with pytest.raises(Refused, match="nothing is suggested"), database.unit_of_work() as session:
+        keep_apart(session, ticket_called(session, SECOND), because="", **BY)
+
+
+def test_a_held_copy_for_the_ibd_is_looked_at_before_a_ticket_is_joined(database: Database) -> None:
+    suggested(database)
+    with database.unit_of_work() as session:
+        copy = mails(session, MailKind.IBD_COPY)[1]
+        copy.state, copy.problem = MailState.HELD, acts.IN_DOUBT
+
+    with pytest.raises(Refused, match="release it"):
+        joined(database)
+
+    with database.reading() as session:
+        assert ticket_called(session, SECOND).state is TicketState.RECEIVED
+        assert len(open_suggestions(session, ticket_called(session, SECOND))) == 1
+
+
+def test_a_ticket_kept_apart_goes_on_by_itself(database: Database) -> None:
+    suggested(database)
+    with database.unit_of_work() as session:
+        keep_apart(session, ticket_called(session, SECOND), because="Iets anders.", **BY)
+
+    with database.reading() as session:
+        second = ticket_called(session, SECOND)
+        assert second.is_open
+        assert open_suggestions(session, second) == []
+        assert told(second)[-1] == "kept_apart"
+        assert second.history[-1].facts == {"other": FIRST}
+        assert mails(session, MailKind.STATE_CHANGED) == []
+
+
+def test_joining_and_closing_at_once_leave_one_or_the_other(database: Database) -> None:
+    suggested(database)
+    start = threading.Barrier(2)
+
+    def joins() -> str:
+        start.wait()
+        try:
+            joined(database)
+        except Refused as refusal:
+            return str(refusal)
+        return "joined"
+
+    def closes() -> str:
+        start.wait()
+        with database.unit_of_work() as session:
+            closed(session, FIRST)
+        return "closed"
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = [pool.submit(joins), pool.submit(closes)]
+        assert [one.result() for one in outcomes] == ["joined", "closed"]
+
+    with database.reading() as session:
+        first, second = ticket_called(session, FIRST), ticket_called(session, SECOND)
+        was_joined = main_ticket(session, second) is first
+        assert second.is_open is not was_joined
+        assert told(second)[-1] == ("joined" if was_joined else "linked")
+        assert ("took_in" in told(first)) is was_joined
+        assert not first.is_open
+
+
+def test_a_join_waits_for_whoever_closes_the_other_ticket(postgres_database: Database) -> None:
+    database = postgres_database
+    suggested(database)
+
+    def waits() -> int:
+        asked = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        with database.reading() as session:
+            return session.scalars(asked).one()
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.unit_of_work() as session:
+            closed(session, FIRST)
+            session.flush()
+            joins = pool.submit(joined, database)
+            until(waits, "the join to wait for the ticket")
+        joins.result()
+
+    with database.reading() as session:
+        first, second = ticket_called(session, FIRST), ticket_called(session, SECOND)
+        assert second.is_open
+        assert told(second)[-1] == "linked"
+        assert "took_in" not in told(first)
+
+
+def test_a_join_and_a_message_at_once_lose_nothing(database: Database) -> None:
+    suggested(database)
+    start = threading.Barrier(2)
+
+    def joins() -> None:
+        start.wait()
+        joined(database)
+
+    def writes() -> None:
+        start.wait()
+        with database.unit_of_work() as session:
+            second = ticket_called(session, SECOND)
+            join_ticket(session, FOLLOW_UP, Standing(second, "reporter"), PROMISE, now=NOW)
+
+    with ThreadPoolExecutor(2) as pool:
+        for one in [pool.submit(joins), pool.submit(writes)]:
+            one.result()
+
+    with database.reading() as session:
+        first, second = ticket_called(session, FIRST), ticket_called(session, SECOND)
+        assert len(second.messages) == 2
+        told(first), told(second)
+        assert {mail.ticket.reference for mail in mails(session, MailKind.MESSAGE) if mail.ticket} <= {
+            FIRST,
+            SECOND,
+        }
+
+
+def test_named_tickets_are_suggested_with_their_reason(database: Database) -> None:
+    reported(database)
+    with database.unit_of_work() as session:
+        first = ticket_called(session, FIRST)
+        second = open_ticket(session, FOLLOW_UP, PROMISE, now=NOW, may_belong_to=[Named(first, "number")])
+        assert second.history[1].facts == {"other": FIRST, "why": "number"}

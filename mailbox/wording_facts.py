@@ -19,7 +19,7 @@ Channel = Literal["mail", "form", "webhook"]
 Signature = Literal[
     "verified", "unsigned", "unknown_key", "other_sender", "expired_key", "revoked_key", "invalid"
 ]
-ClockName = Literal["response", "share", "update", "fix"]
+ClockName = str
 Sender = Literal["reporter", "owner", "former_owner", "ibd", "staff"]
 
 

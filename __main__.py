@@ -24,6 +24,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ),
     ("tickets", ".flows.operator.tickets", "list the tickets"),
     ("show", ".flows.operator.show", "show one ticket, decrypted, on this terminal"),
+    ("clocks", ".flows.operator.clocks", "explain the clocks of one ticket, line by line"),
     ("outbox", ".flows.operator.outbox", "list the mails that have not left, or send one again"),
     ("quarantine", ".flows.operator.quarantine", "list what could not be opened, or try it again"),
     ("audit", ".flows.operator.audit", "compare mailbox, ledger, tickets and outbox"),
@@ -31,6 +32,8 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("keys", ".flows.operator.keys", "list the keys that mail is sealed to, or take one in"),
     ("route", ".flows.operator.route", "say who answers for a target, and why"),
     ("inspect", ".mailbox.inspection", "say what a raw message is, as JSON"),
+    ("calendar", ".flows.operator.calendar", "show the calendar that clocks count by, or change it"),
+    ("report", ".flows.operator.report", "say how the promise was kept"),
     ("due", ".models.due", "compute when a duration has run"),
     ("settings", ".flows.operator.reference", "print the configuration reference"),
 )

@@ -315,6 +315,37 @@ class WorkingTime(Section):
     )
 
 
+class Rota(Section):
+    """The on-call rota (piketdienst). In a gap `on_call` is told, else the lead, else triage."""
+
+    file: Path | None = Field(
+        default=None,
+        description="A table (CSV: from, until, name, address, fingerprint) or a calendar (`.ics`) of"
+        " shifts; it is read anew when it changes.",
+    )
+    people: list[Person] = Field(
+        default=[], description="Who may be named in it besides the people of these settings."
+    )
+    warn_days: int = Field(
+        default=7, ge=1, le=30, description="How long before a gap begins handlers are told of it."
+    )
+
+
+class LastResort(Section):
+    """What is run when mail does not do: a rung that reaches nobody, a flow that does not run."""
+
+    command: list[str] = Field(
+        default=[],
+        description="A program and its arguments, for an SMS gateway or a chat. It is started with a line of"
+        " JSON on its input (kind, reference, clock, rung; never a word of a report) and has to end with 0."
+        " Without one the sweep fails in Prefect.",
+    )
+    after_minutes: float = Field(
+        default=15, gt=0, description="How long a rung may reach nobody before the program is run."
+    )
+    timeout_seconds: float = Field(default=30, gt=0, description="How long the program may take.")
+
+
 class Intake(Section):
     """How incoming mail is treated."""
 
@@ -429,6 +460,12 @@ class Web(Section):
     rate_limit_storage: str = Field(
         default="memory://", description="Where counts are kept; a redis:// URL with several web machines."
     )
+    publish_report: bool = Field(
+        default=False, description="Whether `/promise` shows everybody how the promise was kept, in whole years."
+    )
+    publish_minimum: int = Field(
+        default=5, ge=3, description="A smaller number of reports than this is not published."
+    )
 
 
 class Logs(Section):
@@ -466,6 +503,8 @@ class Settings(BaseSettings):
     ciso: Person | None = Field(default=None, description="The CISO.")
     clocks: Clocks = Clocks()
     working_time: WorkingTime = WorkingTime()
+    rota: Rota = Rota()
+    alarm: LastResort = LastResort()
     intake: Intake = Intake()
     loops: Loops = Loops()
     limits: Limits = Limits()

@@ -26,6 +26,7 @@ from ..models.delivery import (
     was_hindered,
     was_not_delivered,
 )
+from ..models.ladder import call_off, is_needless
 from ..models.outbox import Mail, MailKind
 from ..models.restraint import Limits, Most, why_held_back
 from ..settings import retry_waits
@@ -82,7 +83,7 @@ def send(place: Installation, number: int) -> bool:
 
     Raises what another mail may meet as well, or what nobody foresaw.
     """
-    if _is_held_back(place, number):
+    if _is_called_off(place, number) or _is_held_back(place, number):
         return False
     try:
         was_sealed = _seal_and_send(place, number)
@@ -108,6 +109,15 @@ def send(place: Installation, number: int) -> bool:
     if reference:
         desk.show_if_possible(place, reference)
     return True
+
+
+def _is_called_off(place: Installation, number: int) -> bool:
+    """Let a mail of a rung be that nobody needs any more: its clock stopped while it waited."""
+    with place.database.reading() as session:
+        if not is_needless(session, session.get_one(Mail, number)):
+            return False
+    with place.database.unit_of_work() as session:
+        return call_off(session, session.get_one(Mail, number), now=place.clock())
 
 
 def _is_held_back(place: Installation, number: int) -> bool:

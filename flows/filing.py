@@ -1,5 +1,6 @@
 """Filing one message: open it, judge it, and write all that follows in one transaction."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from ..models.filing import (
     open_ticket,
 )
 from ..models.holding import hold
+from ..models.ladder import acknowledge_by_reply
 from ..models.ledger import LedgerEntry, Verdict, became_before, first_arrival
 from ..models.outage import outage
 from ..models.suggestions import main_ticket
@@ -32,7 +34,7 @@ from .installation import Installation
 from .judging import Judged, judge
 from .key_offers import NO_KEY, KeyOffer, adopt_key
 from .quarantining import quarantine, tell_sender
-from .tokens import claims_of, returned_mail
+from .tokens import answered_mails, claims_of, returned_mail
 
 #: Before a message is tried again: a full disk or a stuck gpg is mended in minutes, or in hours.
 WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))
@@ -134,7 +136,8 @@ def _file(
                 may_belong_to=named_tickets(session, claims),
             )
         case Verdict.JOINED_TICKET if (known := standing(session, claims)) is not None:
-            ticket = _join(place, session, entry, _received(entry, opened, judged, key), known)
+            answered = answered_mails(opened, place.config.organisation.address)
+            ticket = _join(place, session, entry, _received(entry, opened, judged, key), known, answered)
         case Verdict.BOUNCED | Verdict.AUTOMATIC:
             ticket = _machine_says(place, session, opened, judged, claims)
         case Verdict.QUARANTINED:
@@ -151,14 +154,24 @@ def _file(
 
 
 def _join(
-    place: Installation, session: Session, entry: LedgerEntry, received: Received, known: Standing
+    place: Installation,
+    session: Session,
+    entry: LedgerEntry,
+    received: Received,
+    known: Standing,
+    answered: Iterable[int],
 ) -> Ticket:
-    """File a message where it belongs; on what is closed a reporter opens a linked ticket."""
+    """File a message where it belongs; on what is closed a reporter opens a linked ticket.
+
+    Whoever answers the mail of a rung has seen it.
+    """
     now, at_work = place.clock(), main_ticket(session, known.ticket)
     hold(session, at_work)
     if not at_work.is_open and known.party == "reporter":
         return open_ticket(session, received, place.promise, now=now, entry=entry, linked_to=known.ticket)
     join_ticket(session, received, known, place.promise, now=now, entry=entry)
+    for number in answered:
+        acknowledge_by_reply(session, known.ticket, number, known.party, now=now)
     return known.ticket
 
 

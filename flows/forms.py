@@ -5,7 +5,7 @@ offered by name. The card is markdown from our own fields; nothing that a report
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -13,10 +13,12 @@ from prefect.input import RunInput
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ..models.desk import DeskRun
+from ..models.milestones import MILESTONES
 from ..models.states import NEXT_STATES, STATE_LABELS, CloseReason, TicketState
 from ..models.suggestions import Suggestion
-from ..models.ticket import Event, Ticket
-from .desk import local, response_clock
+from ..models.ticket import Event, Ticket, WaitingOn
+from .clock_words import clocks_in_words
+from .desk import local
 from .installation import Installation
 
 
@@ -29,6 +31,9 @@ class Action(StrEnum):
     ACCEPT = "accept: it will be fixed"
     DEFER = "put on hold"
     ASSIGN = "assign"
+    MILESTONE = "note a milestone"
+    WITHDRAW = "withdraw a milestone"
+    WAIT = "wait for somebody, or go on"
     JOIN = "join: it belongs to another ticket"
     KEEP_APART = "keep apart: it belongs to no other ticket"
     RELEASE = "release the copy for the IBD"
@@ -48,6 +53,9 @@ class Answer(BaseModel):
     assign_to: str = ""
     belongs_to: str = ""
     close_reason: CloseReason | None = None
+    milestone: str = ""
+    happened_at: datetime | None = None
+    wait_for: WaitingOn | None = None
 
 
 def form(
@@ -58,9 +66,11 @@ def form(
     holds_copy: bool,
     card: str,
     suggested: Sequence[Suggestion] = (),
+    milestones: Sequence[str] = MILESTONES,
+    noted: Sequence[str] = (),
 ) -> type[RunInput]:
-    """The form of a ticket as it stands now."""
-    possible = actions(ticket, holds_copy=holds_copy, is_suggested=bool(suggested))
+    """The form of a ticket as it stands now; ``noted`` are the milestones that stand."""
+    possible = actions(ticket, holds_copy=holds_copy, is_suggested=bool(suggested), has_milestone=bool(noted))
     fields: dict[str, Any] = {
         "action": (_one_of([action.value for action in possible]), Field(description=ACTIONS)),
         "who": _who(handlers),
@@ -69,7 +79,8 @@ def form(
             Field(
                 default="",
                 title="Text or reason",
-                description="Sent to the reporter, sealed to their key; deleted from Prefect at once.",
+                description="Sent to the reporter, sealed to their key (of milestones and waiting only"
+                " handlers read the reason); deleted from Prefect at once.",
                 json_schema_extra={"format": "textarea"},
             ),
         ),
@@ -99,8 +110,31 @@ def form(
         _one_of(["", *(reason.value for reason in CloseReason)]),
         Field(default="", description="With close: the reason that the reporter is told."),
     )
+    fields |= _of_clocks(milestones)
     made = create_model("Form", __base__=RunInput, **fields)
     return made.with_initial_data(description=card)
+
+
+def _of_clocks(milestones: Sequence[str]) -> dict[str, Any]:
+    """The fields by which handlers say what clocks count from."""
+    return {
+        "milestone": (
+            _one_of(["", *milestones]),
+            Field(default="", description="With note or withdraw a milestone: which."),
+        ),
+        "happened_at": (
+            datetime | None,
+            Field(default=None, description="With note a milestone: when it happened. Empty: just now."),
+        ),
+        "wait_for": (
+            _one_of(["", *(whom.value for whom in WaitingOn)]),
+            Field(
+                default="",
+                description="With wait: who is to act. The update and fix clocks stand still while it is the"
+                " reporter or a supplier.",
+            ),
+        ),
+    }
 
 
 def _who(handlers: list[str]) -> Any:
@@ -119,7 +153,9 @@ WHYS = {
 ACTIONS = "An answer with a date, or with the reason why there is none, stops the response clock."
 
 
-def actions(ticket: Ticket, *, holds_copy: bool, is_suggested: bool = False) -> list[Action]:
+def actions(
+    ticket: Ticket, *, holds_copy: bool, is_suggested: bool = False, has_milestone: bool = False
+) -> list[Action]:
     """What the ticket's state allows, the most likely first."""
     following = NEXT_STATES[ticket.state]
     possible = [Action.JOIN, Action.KEEP_APART] if is_suggested else []
@@ -132,7 +168,9 @@ def actions(ticket: Ticket, *, holds_copy: bool, is_suggested: bool = False) -> 
         possible.append(Action.INVALIDATE)
     if TicketState.DEFERRED in following:
         possible.append(Action.DEFER)
-    possible.append(Action.ASSIGN)
+    possible += [Action.ASSIGN, Action.MILESTONE, Action.WAIT]
+    if has_milestone:
+        possible.append(Action.WITHDRAW)
     if not is_suggested:
         possible.append(Action.JOIN)
     if holds_copy:
@@ -152,12 +190,11 @@ def card(
     joined: Sequence[Ticket] = (),
 ) -> str:
     """What a handler should know before filling in the form, in markdown."""
-    clock = response_clock(ticket)
-    answered = f"answered {local(place, clock.stopped_at)}" if clock.stopped_at else "**not answered yet**"
     lines = [
         f"## {ticket.reference} · {STATE_LABELS[ticket.state][1]}",
         *([f"> **Not done:** {row.refused_because}", ""] if row.refused_because else []),
-        f"- Received {local(place, ticket.arrived_at)}, answer due {local(place, clock.due_at)}: {answered}",
+        f"- Received {local(place, ticket.arrived_at)}",
+        *(f"- {line}" for line in clocks_in_words(place, ticket)),
         f"- Owner: {ticket.owner.name if ticket.owner else 'triage team'}",
         f"- Waiting on the {ticket.waiting_on}",
         f"- Expected fix date: {ticket.expected_fix_on or 'none given yet'}",
@@ -169,6 +206,7 @@ def card(
         ),
         *(f"- {one.reference} was joined with it" for one in joined),
         f"- The report lies sealed in the handlers' mailboxes; or `meldbalie show {ticket.reference}`",
+        f"- Why the clocks stand so: `meldbalie clocks {ticket.reference}`",
         "",
         "**History**",
         *(f"- {local(place, entry.at)} {told(entry)}" for entry in ticket.history[-10:]),

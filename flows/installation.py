@@ -17,7 +17,8 @@ from ..mailbox.smtp import SmtpServer
 from ..models.calendar import Duration
 from ..models.clock_rules import Statutory
 from ..models.due import calendar_from
-from ..models.promise import Correspondent, Promise, RungPlan
+from ..models.promise import NO_ROTA, Correspondent, Promise, RungPlan
+from ..models.rota_file import KnownPeople, RotaFile
 from ..models.session import Database
 from ..models.vault import vault
 from ..settings import Ibd, Imap, Person, Rung, Settings, SettingsError, Smtp, read_secret, settings
@@ -183,6 +184,18 @@ def promise(config: Settings) -> Promise:
         update=Duration.parse(config.clocks.update),
         statutory=tuple(Statutory(**law.model_dump()) for law in config.clocks.statutory),
         ladders={name: _rungs(rungs) for name, rungs in config.clocks.ladders.items()},
+        rota=rota_file(config) or NO_ROTA,
+    )
+
+
+def rota_file(config: Settings) -> RotaFile | None:
+    """The on-call rota, if there is one."""
+    if config.rota.file is None:
+        return None
+    staff = (config.lead, config.on_call, config.ciso)
+    people = [*config.rota.people, *config.triage, *(one for one in staff if one)]
+    return RotaFile(
+        config.rota.file, config.organisation.zone, KnownPeople.of(_correspondent(one) for one in people)
     )
 
 

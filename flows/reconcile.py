@@ -28,14 +28,14 @@ from sqlalchemy import or_, select
 from ..models.leases import Lease
 from ..models.states import TicketState
 from ..models.ticket import Ticket
-from . import desk
+from . import dead_man, desk
 from .discretion import WorkFailed, discreet
 from .installation import Installation, installation
 from .shifts import start_shifts
 
 SHIFTS = ("intake", "deliver")
 SCHEDULED = ("sweep", "reconcile", "audit")
-HOUSEKEEPING = (*SCHEDULED, *SHIFTS)
+HOUSEKEEPING = (*SCHEDULED, *SHIFTS, dead_man.NAME)
 KEEP_HOUSEKEEPING = timedelta(days=2)
 BELIEVED = timedelta(minutes=15)
 IN_HAND = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
@@ -54,6 +54,7 @@ def reconcile() -> int:
         references = _tickets_to_show(place)
         failed = [why for reference in references for why in _not_shown(place, reference)]
         forget_old_runs(place)
+        dead_man.let_prefect_watch(place)
     if failed:
         raise WorkFailed("; ".join(failed[:MOST_NAMED]))
     return len(references)
@@ -85,7 +86,7 @@ def forget_missed_runs(place: Installation) -> int:
     """Delete the sweeps and reconciliations that an outage made late; the next one does their work."""
     missed = FlowRunFilterExpectedStartTime.model_validate({"before_": place.clock()})
     late = FlowRunFilter(state=_in_state(StateType.SCHEDULED), expected_start_time=missed)
-    return _delete(SCHEDULED, late)
+    return _delete((*SCHEDULED, dead_man.NAME), late)
 
 
 def forget_old_runs(place: Installation) -> int:

@@ -17,10 +17,12 @@ from prefect.types.entrypoint import EntrypointType
 
 from ..settings import Settings
 from .audit import audit
+from .dead_man import dead_man
 from .deliver import deliver
 from .installation import Installation
 from .intake import intake
 from .reconcile import SHIFTS, forget_missed_runs, reconcile
+from .report import DAILY, report
 from .shifts import start_shifts
 from .sweep import sweep
 from .ticket import ticket
@@ -36,11 +38,13 @@ def deployments(config: Settings) -> list[RunnerDeployment]:
         _deployment(deliver, "Sends what waits in the outbox."),
         _deployment(ticket, "One run per ticket: the handlers' card and form."),
         _deployment(sweep, "Fires what is due on the ladder.", every=config.clocks.sweep_minutes),
+        _deployment(dead_man, "Alarms when the sweep does not run."),
         _deployment(
             audit,
             "Compares mailbox, ledger, tickets and outbox, and alarms on any difference.",
             every=config.audit.every_minutes,
         ),
+        _deployment(report, "Says how the promise was kept this year.", every=DAILY),
         _deployment(
             reconcile,
             "Makes Prefect agree with the database.",
@@ -55,7 +59,7 @@ def serve_flows(place: Installation) -> None:
     for deployment in deployments(place.config):
         runner.add_deployment(deployment)
     forget_missed_runs(place)
-    start_shifts((*SHIFTS, audit.name))
+    start_shifts((*SHIFTS, sweep.name, audit.name))
     with suppress(KeyboardInterrupt, TerminationSignal):
         asyncio.run(runner.start())
 

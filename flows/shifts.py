@@ -24,6 +24,7 @@ from ..models.outage import outage
 from .desk import prefect_api
 from .installation import Installation
 from .processes import has_died, this_process
+from .watching import SWEEP, note_stopped, patience
 
 LOG = logging.getLogger(__name__)
 LEASE = timedelta(seconds=90)
@@ -45,6 +46,7 @@ class Shift:
         self._place = place
         self.is_single = length == 0
         self._ends_at = place.clock() + timedelta(minutes=length)
+        self._began_at, self._length = place.clock(), timedelta(minutes=length)
         self._holder = str(flow_run.get_id() or uuid4())
         self._renew_at = self._say_again_at = place.clock()
         self._is_handed_over = self._holds = False
@@ -150,6 +152,13 @@ class Shift:
             with self._place.database.unit_of_work() as session:
                 did_work(session, self.name, until=now + LEASE)
             self._say_again_at = now + RENEW_AFTER
+            if not self.is_single:
+                self._look_after_the_sweep()
+
+    def _look_after_the_sweep(self) -> None:
+        """Alarm when the sweep is dead; a shift that has only just begun gives it time."""
+        time_to_come = min(patience(self._place), self._length / 2)
+        note_stopped(self._place, [SWEEP], forgiven_until=self._began_at + time_to_come)
 
 
 @contextmanager

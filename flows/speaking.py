@@ -6,7 +6,7 @@ copy for the IBD) does not leave at all without a key.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
@@ -162,17 +162,25 @@ def _state_changed(place: Installation, session: Session, mail: Mail) -> Spoken:
 
 def _rung(place: Installation, session: Session, mail: Mail) -> Spoken:
     ticket, facts = _ticket(mail), mail.facts or {}
-    clock = next(clock for clock in ticket.clocks if clock.kind == facts["clock"])
+    due_at = datetime.fromisoformat(facts["due_at"]) if "due_at" in facts else response_clock(ticket).due_at
     told = say.Rung(
         ticket=ticket.reference,
         owner=ticket.owner_name,
-        clock=clock.kind,
+        clock=facts["clock"],
         share=float(facts["share"]),
-        due_at=clock.due_at,
-        is_breached=clock.due_at <= mail.created_at,
+        due_at=due_at,
+        is_breached=due_at <= mail.created_at,
+        words=facts.get("words", "reminder"),
+        acknowledge=_acknowledge_link(place, facts),
+        acknowledge_by=datetime.fromisoformat(facts["acknowledge_by"]) if "acknowledge" in facts else None,
         run_url=_run_address(place, session, ticket),
     )
     return Spoken(told, told)
+
+
+def _acknowledge_link(place: Installation, facts: Mapping[str, str]) -> str | None:
+    token = facts.get("acknowledge")
+    return f"{place.config.organisation.public_url}/a/{token}" if token else None
 
 
 def _quarantined(place: Installation, session: Session, mail: Mail) -> Spoken:

@@ -9,9 +9,13 @@ from sqlalchemy.exc import IntegrityError
 
 from ..models.ladder import Fired, climb, due_clocks
 from . import desk
+from .calendars import follow_calendar
 from .discretion import WorkFailed, discreet
 from .installation import Installation, installation
 from .key_watch import watch_keys
+from .last_resort import reach
+from .rota_watch import watch_rota
+from .watching import WORKED_ON_END, give_sign_of_life, note_stopped
 
 
 @flow(name="sweep", flow_run_name="sweep")
@@ -19,14 +23,20 @@ def sweep() -> int:
     """Fire what is due; gives how many rungs fired. Fails, for Prefect to show, when nobody is told."""
     with discreet("sweep"):
         place = installation()
+        not_wound = follow_calendar(place, get_run_logger().info)
         fired, failed = fire_what_is_due(place)
+        failed += not_wound
         failed += watch_keys(place, place.keyring)
+        watch_rota(place)
+        unheard = reach(place, fired)
+        if give_sign_of_life(place):
+            note_stopped(place, WORKED_ON_END)
         for rung in fired:
             get_run_logger().info("%s: %s, %d told", rung.reference, rung.rung, rung.told)
             desk.show_if_possible(place, rung.reference)
-    unheard = [rung.reference for rung in fired if rung.told == 0]
     if unheard:
-        raise WorkFailed(f"nobody could be told of {', '.join(unheard)}: configure triage")
+        named = ", ".join(unheard)
+        raise WorkFailed(f"nobody reachable for {named}: configure triage, see what `meldbalie outbox` lists")
     if failed:
         raise WorkFailed("; ".join(failed))
     return len(fired)

@@ -6,7 +6,9 @@ passes through Prefect. A form's answer lies in Prefect until it is applied, and
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from prefect import flow, get_run_logger, suspend_flow_run
 from prefect.client.schemas.objects import State
@@ -20,6 +22,7 @@ from sqlalchemy.orm import Session
 from ..models import acts, joining
 from ..models.desk import DeskRun, desk_run_of
 from ..models.errors import Refused
+from ..models.milestones import known_milestones, milestone, milestones_of, withdraw_milestone
 from ..models.owners import Owner
 from ..models.suggestions import open_suggestions, tickets_joined_with
 from ..models.ticket import Event, Ticket, ticket_called
@@ -29,7 +32,7 @@ from .discretion import discreet
 from .forms import Action, Answer, card, form
 from .installation import Installation, installation
 
-DECISIONS = frozenset({"moved", "answered", "assigned"})
+DECISIONS = frozenset({"moved", "answered", "assigned", "milestone", "milestone_withdrawn"})
 
 
 @flow(name="ticket", flow_run_name="{reference}")
@@ -88,6 +91,8 @@ def next_form(place: Installation, reference: str) -> tuple[int, Any] | None:
             holds_copy=holds_copy,
             card=description,
             suggested=suggested,
+            milestones=known_milestones(place.promise.statutory),
+            noted=list(milestones_of(session, subject)),
         )
         return row.asked, asked
 
@@ -117,6 +122,15 @@ def _act(place: Installation, session: Session, subject: Ticket, answer: Answer)
             acts.defer(session, subject, because=because, **moves)
         case Action.ASSIGN:
             acts.assign(session, subject, to=answer.assign_to, because=because, **who)
+        case Action.MILESTONE:
+            at = _happened_at(place, answer)
+            milestone(session, subject, what=answer.milestone, happened_at=at, because=because, **moves)
+        case Action.WITHDRAW:
+            withdraw_milestone(session, subject, what=answer.milestone, because=because, **moves)
+        case Action.WAIT:
+            if answer.wait_for is None:
+                raise Refused("choose who is waited for: clocks stand still or run on by it")
+            acts.wait(session, subject, on=answer.wait_for, because=because, **moves)
         case Action.JOIN:
             joining.join(session, subject, to=answer.belongs_to, because=because, **moves)
         case Action.KEEP_APART:
@@ -129,6 +143,14 @@ def _act(place: Installation, session: Session, subject: Ticket, answer: Answer)
             acts.close(session, subject, reason=answer.close_reason, because=because, **moves)
 
 
+def _happened_at(place: Installation, answer: Answer) -> datetime:
+    """When a milestone happened; a time without an offset is the organisation's own."""
+    given = answer.happened_at
+    if given is None:
+        return place.clock()
+    return given if given.tzinfo else given.replace(tzinfo=ZoneInfo(place.config.organisation.zone))
+
+
 #: The fields that each action makes use of, beside who acts.
 USED: Mapping[Action, frozenset[str]] = {
     Action.ANSWER: frozenset({"text", "expected_fix_date", "no_date_because"}),
@@ -137,6 +159,9 @@ USED: Mapping[Action, frozenset[str]] = {
     Action.ACCEPT: frozenset({"text"}),
     Action.DEFER: frozenset({"text"}),
     Action.ASSIGN: frozenset({"text", "assign_to"}),
+    Action.MILESTONE: frozenset({"text", "milestone", "happened_at"}),
+    Action.WITHDRAW: frozenset({"text", "milestone"}),
+    Action.WAIT: frozenset({"text", "wait_for"}),
     Action.JOIN: frozenset({"text", "belongs_to"}),
     Action.KEEP_APART: frozenset({"text"}),
     Action.RELEASE: frozenset(),

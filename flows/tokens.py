@@ -57,6 +57,14 @@ def returned_mail(opened: Opened, our_address: str, token: str) -> int | None:
     return next(theirs, None)
 
 
+def answered_mails(opened: Opened, our_address: str) -> list[int]:
+    """The numbers of the mails of ours that a message answers directly."""
+    _, domain = _parts_of(our_address)
+    ours = re.compile(rf"<[A-Za-z0-9-]{{1,40}}\.([0-9]{{1,12}})\.{TOKEN}@{domain}>", re.IGNORECASE)
+    direct = (*opened.in_reply_to, *opened.letter.in_reply_to)
+    return [int(found[1]) for found in map(ours.fullmatch, dict.fromkeys(direct)) if found]
+
+
 def _ours_in(raw: bytes, our_address: str) -> list[tuple[int, str]]:
     """The mails of ours whose Message-ID stands anywhere in a bounce: their numbers and tokens."""
     _, domain = _parts_of(our_address)

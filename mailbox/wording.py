@@ -20,7 +20,7 @@ from babel.dates import format_date, format_datetime
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined, pass_context
 from jinja2.runtime import Context
 
-from .wording_facts import Facts, Kind
+from .wording_facts import Facts, Kind, Rung
 from .wording_parts import Desk, Label, Text
 
 Language = Literal["nl", "en"]
@@ -54,6 +54,14 @@ SUBJECTS: Mapping[Kind, Label] = MappingProxyType(
         Kind.KEY_WARNING: Label("Een sleutel vraagt aandacht", "A key needs attention"),
     }
 )
+#: What the mail of a rung is, by the words that the ladder asks for.
+RUNG_SUBJECTS: Mapping[str, Label] = MappingProxyType(
+    {
+        "reminder": SUBJECTS[Kind.RUNG],
+        "escalation": Label("Escalatie: een termijn loopt af", "Escalation: a deadline is near"),
+        "breach": Label("Een termijn is verstreken", "A deadline has passed"),
+    }
+)
 SEALED_SUBJECT = Label("Versleuteld bericht", "Encrypted message")
 
 _UNSEEN = re.compile(
@@ -77,7 +85,8 @@ def word(facts: Facts, desk: Desk) -> Text:
     """The mail that these facts make; a missing fact raises instead of leaving a gap."""
     context = {field.name: getattr(facts, field.name) for field in fields(facts)}
     body = _TEMPLATES.get_template(f"{facts.kind}.txt").render(context, desk=desk)
-    subject = _subject(SUBJECTS[facts.kind], facts)
+    label = RUNG_SUBJECTS[facts.words] if isinstance(facts, Rung) else SUBJECTS[facts.kind]
+    subject = _subject(label, facts)
     outer = _subject(SEALED_SUBJECT, facts) if facts.is_sealed else subject
     return Text(subject=subject, body=_wrapped(body), outer_subject=outer)
 

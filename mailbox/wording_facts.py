@@ -20,6 +20,7 @@ Signature = Literal[
     "verified", "unsigned", "unknown_key", "other_sender", "expired_key", "revoked_key", "invalid"
 ]
 ClockName = str
+RungWords = Literal["reminder", "escalation", "breach"]
 Sender = Literal["reporter", "owner", "former_owner", "ibd", "staff"]
 
 
@@ -237,9 +238,15 @@ class Message(MessageNotice):
 
 @dataclass(frozen=True, kw_only=True)
 class Rung(OnTicket):
-    """To whoever a rung of the escalation ladder names; ``share`` 1.0 means due."""
+    """To whoever a rung of the escalation ladder names; ``share`` 1.0 means due.
+
+    ``acknowledge`` is where the reader says that they have seen it, if that is asked, and until when.
+    """
 
     kind = Kind.RUNG
+    words: RungWords
+    acknowledge: str | None
+    acknowledge_by: datetime | None
     owner: str
     clock: ClockName
     share: float

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from .clock_rules import PAUSING
 from .errors import AnswerIncomplete, IllegalMove, Refused
 from .filing import UNJUDGED, give_link, reporter_of, tell_owner
 from .holding import hold
@@ -137,10 +138,33 @@ def close(
     """
     hold(session, ticket)
     _settle_copy(session, ticket, reason, now=now)
+    _move(session, ticket, TicketState.CLOSED, by=by, because=because, promise=promise, now=now)
+    ticket.close_reason = reason
     if reason is CloseReason.SPAM:
         _keep_back(session, ticket, by=by, now=now)
-    ticket.close_reason = reason
-    _move(session, ticket, TicketState.CLOSED, by=by, because=because, promise=promise, now=now)
+        wind(session, ticket, promise, now=now)
+
+
+def wait(
+    session: Session,
+    ticket: Ticket,
+    *,
+    on: WaitingOn,
+    by: str,
+    because: str,
+    promise: Promise,
+    now: datetime,
+) -> None:
+    """Say who is expected to act next; clocks stand still while it is the reporter or a supplier."""
+    hold(session, ticket)
+    if not ticket.is_open:
+        raise Refused(f"{ticket.reference} is closed: nobody is waited for any more")
+    if on is ticket.waiting_on:
+        raise Refused(f"{ticket.reference} waits for the {on} already")
+    if on in PAUSING and not because.strip():
+        raise Refused(f"say what the {on} is to do: clocks stand still while it is waited for")
+    ticket.wait_for(on, by=by, at=now, because=because)
+    wind(session, ticket, promise, now=now)
 
 
 def _settle_copy(session: Session, ticket: Ticket, reason: CloseReason, *, now: datetime) -> None:

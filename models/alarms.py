@@ -38,10 +38,14 @@ class AlarmKind(StrEnum):
     HISTORY_BROKEN = "history_broken"  # (ticket number)
     MAIL_OVERDUE = "mail_overdue"  # (mail number)
     MAIL_SERVER_AWAY = "mail_server_away"  # (the kind of failure)
+    ROTA_GAP = "rota_gap"  # (the instant that nobody is on duty from)
+    ROTA_UNUSABLE = "rota_unusable"  # (the day)
+    FLOW_STOPPED = "flow_stopped"  # (flow)
+    NOBODY_REACHED = "nobody_reached"  # (ticket number, clock and rung)
 
 
 #: What asks for a look of a human without anything being wrong.
-NOTICES = frozenset({AlarmKind.JUNK.value})
+NOTICES = frozenset({AlarmKind.JUNK.value, AlarmKind.ROTA_GAP.value})
 
 
 class Alarm(Base):

@@ -129,7 +129,8 @@ def _overdue(before: datetime, now: datetime) -> Select[tuple[int]]:
     unsent = and_(Mail.state == MailState.WAITING, Mail.next_try_at < before)
     abandoned = and_(Mail.state == MailState.SENDING, Mail.claimed_until < before)
     waits_for_us = and_(Mail.state == MailState.WAITING, Mail.tries == 0, Mail.next_try_at > now)
-    return select(Mail.id).where(or_(unsent, abandoned, and_(waits_for_us, Mail.created_at < before)))
+    since = func.coalesce(Mail.not_before, Mail.created_at)
+    return select(Mail.id).where(or_(unsent, abandoned, and_(waits_for_us, since < before)))
 
 
 def _is_no_spam() -> ColumnElement[bool]:

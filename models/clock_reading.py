@@ -5,7 +5,7 @@ time, so that the same history gives the same clocks whatever was down in betwee
 say why. A mail that came back was not delivered: what it started or stopped is taken back.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from operator import attrgetter
@@ -37,7 +37,8 @@ class Step:
 class Reading:
     """A clock as the history says it: all instants in UTC.
 
-    ``round`` counts how often it was started. While ``paused_since`` is set, ``due_at`` moves on with
+    ``round`` counts how often it was started, by what was taken back as well, so that no round is ever
+    another one. While ``paused_since`` is set, ``due_at`` moves on with
     the time; it is given as if the pause ended the moment it began.
     """
 
@@ -54,7 +55,10 @@ def read_clocks(history: Iterable[Happened], plan: Plan) -> list[Reading]:
     """Read every clock that has ever started off a history; the events come in their order."""
     events = list(history)
     counted = _not_taken_back(events)
-    readings = (_read(kind, rows, events, counted, plan) for kind, rows in rules_of(plan).items())
+    withdrawn = _withdrawn(events)
+    readings = (
+        _read(kind, rules, events, counted, withdrawn, plan) for kind, rules in rules_of(plan).items()
+    )
     return [reading for reading in readings if reading is not None]
 
 
@@ -62,17 +66,51 @@ def _not_taken_back(events: Sequence[Happened]) -> set[int]:
     """The positions of the events that count: a delivery that bounced later is left out."""
     counted: dict[int, Happened] = {}
     for position, event in enumerate(events):
-        if event.kind in ("bounced", "clock_resumed"):
+        if event.kind == "bounced":
+            counted = {at: one for at, one in counted.items() if at not in _came_back(event, counted)}
+        if event.kind == "clock_resumed":
             counted = {at: one for at, one in counted.items() if not _is_taken_back_by(event, one)}
         counted[position] = event
     return set(counted)
 
 
+def _came_back(event: Happened, before: Mapping[int, Happened]) -> set[int]:
+    """The deliveries of the mail that came back, and the stops that version 0.1 noted after them."""
+    told = event.facts
+    number, sent = told.get("number"), (told.get("mail"), told.get("party"), told.get("sent_at"))
+    if number is None:
+        return set()
+    found: set[int] = set()
+    for at, one in before.items():
+        if one.kind != "delivered":
+            continue
+        if "number" in one.facts and one.facts["number"] == number:
+            found.add(at)
+        elif "number" not in one.facts and sent == (
+            one.facts.get("mail"),
+            one.facts.get("party"),
+            one.at.isoformat(),
+        ):
+            is_noted = at + 1 in before and before[at + 1].kind == "clock_stopped"
+            found |= {at, at + 1} if is_noted else {at}
+    return found
+
+
+def _withdrawn(events: Sequence[Happened]) -> set[int]:
+    """The positions of the milestones that were withdrawn later."""
+    found: set[int] = set()
+    standing: dict[str, int] = {}
+    for position, event in enumerate(events):
+        what = event.facts.get("what", "")
+        if event.kind == "milestone":
+            standing[what] = position
+        elif event.kind == "milestone_withdrawn" and what in standing:
+            found.add(standing.pop(what))
+    return found
+
+
 def _is_taken_back_by(event: Happened, one: Happened) -> bool:
-    """Whether an event says that an earlier one was an error; histories of 0.1 name no mail."""
-    if event.kind == "bounced":
-        number = event.facts.get("number")
-        return number is not None and one.kind == "delivered" and one.facts.get("number") == number
+    """Whether a clock that version 0.1 let run on had been stopped by this."""
     is_stop = one.kind == "clock_stopped" and one.facts.get("clock") == event.facts.get("clock")
     rules = RULES[event.facts["clock"]]
     has_stopped_it = any(rule.applies(one) for rule in rules if rule.effect is Effect.STOPS)
@@ -84,21 +122,26 @@ class _Run:
     """A clock while its history is gone through."""
 
     rules: Sequence[Rule]
-    rounds: int = 0
+    starts: int = 0
+    round: int = 0
     started: Happened | None = None
     stopped_at: datetime | None = None
     has_ended: bool = False
     steps: list[Step] = field(default_factory=list[Step])
 
-    def go_on(self, event: Happened) -> None:
+    def go_on(self, event: Happened, *, is_withdrawn: bool) -> None:
         """Let one event do what the first rule that applies says."""
-        rule = next((rule for rule in self.rules if rule.applies(event)), None)
+        rule = self._rule_for(event)
         if rule is None or self.has_ended:
             return
         at = instant_of(event)
         if rule.effect is Effect.STARTS:
-            self.rounds, self.started, self.stopped_at = self.rounds + 1, event, None
+            self.starts += 1
+            self.round, self.started, self.stopped_at = self.starts, event, None
             self.steps.append(Step(at, f"starts: {rule.because}"))
+            return
+        if is_withdrawn:
+            self.steps.append(Step(at, f"does not count, for it was withdrawn: {rule.because}"))
             return
         self.has_ended = rule.effect is Effect.ENDS
         if self.started is not None and self.stopped_at is None:
@@ -107,16 +150,30 @@ class _Run:
 
     def pass_over(self, event: Happened) -> None:
         """Say that an event would have done something, had it not been taken back."""
-        if any(rule.applies(event) for rule in self.rules):
-            self.steps.append(Step(event.at, "does not count: that mail came back"))
+        rule = self._rule_for(event)
+        if rule is None or self.has_ended:
+            return
+        self.starts += rule.effect is Effect.STARTS
+        self.steps.append(Step(event.at, "does not count: that mail came back"))
+
+    def _rule_for(self, event: Happened) -> Rule | None:
+        return next((rule for rule in self.rules if rule.applies(event)), None)
 
 
 def _read(
-    kind: str, rules: Sequence[Rule], events: Sequence[Happened], counted: Container[int], plan: Plan
+    kind: str,
+    rules: Sequence[Rule],
+    events: Sequence[Happened],
+    counted: Container[int],
+    withdrawn: Container[int],
+    plan: Plan,
 ) -> Reading | None:
     run = _Run(rules)
     for position, event in enumerate(events):
-        (run.go_on if position in counted else run.pass_over)(event)
+        if position in counted:
+            run.go_on(event, is_withdrawn=position in withdrawn)
+        else:
+            run.pass_over(event)
     if run.started is None:
         return None
     begin = instant_of(run.started)
@@ -125,7 +182,7 @@ def _read(
     steps = run.steps + _pauses_told(pauses, paused_since, begin, run.stopped_at)
     return Reading(
         kind=kind,
-        round=run.rounds,
+        round=run.round,
         started_at=begin,
         due_at=due_at,
         stopped_at=run.stopped_at,

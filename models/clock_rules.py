@@ -135,7 +135,7 @@ PAUSED = frozenset({UPDATE, FIX})
 
 def instant_of(event: Happened) -> datetime:
     """When it happened: a report counts from its arrival, a milestone from the time that it names."""
-    named = event.facts.get({"opened": "arrived_at", "milestone": "at"}.get(event.kind, ""))
+    named = event.facts.get({"opened": "arrived_at", "milestone": "happened_at"}.get(event.kind, ""))
     return datetime.fromisoformat(named).astimezone(UTC) if named else event.at
 
 

@@ -49,6 +49,13 @@ def dutch_closed_days(
     year: int, good_friday: bool = False, liberation_day: LiberationDay = False
 ) -> frozenset[date]:
     """Give the Dutch public holidays of one year as local dates."""
+    return frozenset(day for day, _ in named_closed_days(year, good_friday, liberation_day))
+
+
+def named_closed_days(
+    year: int, good_friday: bool = False, liberation_day: LiberationDay = False
+) -> list[tuple[date, str]]:
+    """Give the same days with their Dutch names, in order."""
     not_closed = set[str]()
     if not good_friday:
         not_closed.add(GOOD_FRIDAY)
@@ -56,4 +63,5 @@ def dutch_closed_days(
         not_closed.add(LIBERATION_DAY)
     found = _WithoutHorizon(years=year, categories=("public", "optional"), language="nl")
     # In 2016 Ascension Day fell on 5 May: one date may carry two names.
-    return frozenset(day for day in found if set(found.get_list(day)) - not_closed)
+    closed = {day: [name for name in found.get_list(day) if name not in not_closed] for day in found}
+    return [(day, ", ".join(names)) for day, names in sorted(closed.items()) if names]

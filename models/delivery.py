@@ -24,6 +24,8 @@ from .undeliverable import delivers_again, fails
 from .winding import wind
 
 CLAIM = timedelta(minutes=5)
+#: What stays known of a mail that has left, for sending it again; a secret link and its like do not.
+KEPT = frozenset({"state", "clock", "round", "rung", "share", "words", "due_at"})
 MENDING = timedelta(minutes=5)  # until a mail meets our own installation again
 
 
@@ -56,7 +58,7 @@ def was_delivered(session: Session, mail: Mail, promise: Promise, *, sealed: boo
     told = _told(mail)
     mail.state, mail.sent_at, mail.was_sealed = MailState.SENT, now, sealed
     mail.claimed_until = mail.problem = None
-    mail.facts = {"state": mail.facts["state"]} if mail.facts and "state" in mail.facts else None
+    mail.facts = {name: value for name, value in (mail.facts or {}).items() if name in KEPT} or None
     if mail.ticket is None:
         return
     mail.ticket.record("delivered", by="deliver", at=now, sealed=sealed, **told)
@@ -184,7 +186,10 @@ def bounced(
     if mail is None or mail.state is not MailState.SENT:
         ticket.record("bounced", by="intake", at=now, party=party)
         return
-    ticket.record("bounced", by="intake", at=now, party=party, number=mail.id)
+    sent_at = mail.sent_at.isoformat() if mail.sent_at else None
+    ticket.record(
+        "bounced", by="intake", at=now, party=party, number=mail.id, mail=mail.kind.value, sent_at=sent_at
+    )
     mail.state, mail.problem = MailState.PARKED, "bounced"
     fails(session, mail.recipient, mail_id=mail.id, now=now)
     tell_handlers(session, mail, "bounced", promise, by="intake", now=now)

@@ -3,18 +3,20 @@
 After an outage only the highest rung that is due fires; the lower ones are marked superseded.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from .absences import who_hears
 from .calendar import next_opening
 from .calendar_versions import plan_now
 from .clocks import Acknowledgement, Clock, ClockKind, FiredRung
 from .holding import hold
 from .links import new_token, token_hash
-from .outbox import MailKind, write_mail
+from .outbox import Mail, MailKind, MailState, write_mail
+from .owners import Owner
 from .promise import Correspondent, Promise, RungPlan, Told
 from .ticket import Ticket
 
@@ -28,6 +30,7 @@ class Fired:
     reference: str
     rung: str
     told: int
+    clock: str = field(default="", compare=False)
 
 
 def due_clocks(session: Session, now: datetime, *, at_most: int = 500) -> list[int]:
@@ -127,8 +130,15 @@ def _row(clock: Clock, plan: RungPlan, at: datetime, now: datetime, *, supersede
 def _tell(session: Session, clock: Clock, plan: RungPlan, promise: Promise, *, now: datetime) -> Fired:
     ticket, fired = clock.ticket, _fired_rungs(session, clock)[-1]
     calendar = plan_now(session, promise).calendar
-    told = promise.told_by(plan, owner_of(ticket), at=now)
-    facts = {"clock": clock.kind, "rung": plan.name, "share": plan.share or 1.0, "words": plan.words}
+    told = _told_by(session, ticket, plan, promise, now=now)
+    facts = {
+        "clock": clock.kind,
+        "round": clock.round,
+        "due_at": clock.due_at.isoformat(),
+        "rung": plan.name,
+        "share": plan.share or (now - clock.started_at) / (clock.due_at - clock.started_at),
+        "words": plan.words,
+    }
     for one in told:
         mail = write_mail(
             session,
@@ -141,10 +151,27 @@ def _tell(session: Session, clock: Clock, plan: RungPlan, promise: Promise, *, n
             facts=facts | _acknowledgement(session, fired, one),
         )
         if not (one.is_on_call or plan.at_any_hour):
-            mail.next_try_at = next_opening(now, calendar)
+            mail.next_try_at = mail.not_before = next_opening(now, calendar)
     breached = clock.due_at <= now
     ticket.record("escalated", by="clock", at=now, clock=clock.kind, rung=plan.name, breached=breached)
-    return Fired(ticket.reference, plan.name, len(told))
+    return Fired(ticket.reference, plan.name, len(told), clock.kind)
+
+
+def _told_by(
+    session: Session, ticket: Ticket, plan: RungPlan, promise: Promise, *, now: datetime
+) -> list[Told]:
+    """Whom a rung tells; for an owner who is away somebody else, as the history says."""
+    owner = ticket.owner
+    if owner is None or "owner" not in plan.tell:
+        return promise.told_by(plan, owner_of(ticket), at=now)
+    hears = who_hears(session, owner, on=promise.local_day(now))
+    if hears.is_away:
+        stand_in = hears.who.name if hears.who else "handlers"
+        ticket.record("stood_in", by="clock", at=now, owner=owner.name, deputy=stand_in)
+    if hears.who is None:
+        roles = ("handlers" if role == "owner" else role for role in plan.tell)
+        plan = replace(plan, tell=tuple(dict.fromkeys(roles)))
+    return promise.told_by(plan, _reached(hears.who), at=now)
 
 
 def _acknowledgement(session: Session, fired: FiredRung, told: Told) -> dict[str, str]:
@@ -153,27 +180,88 @@ def _acknowledgement(session: Session, fired: FiredRung, told: Told) -> dict[str
         return {}
     token = new_token()
     session.add(Acknowledgement(rung_id=fired.id, token_hash=token_hash(token), who=told.person.name))
-    return {"acknowledge": token}
+    return {"acknowledge": token, "acknowledge_by": fired.acknowledge_by.isoformat()}
+
+
+def acknowledgement_behind(session: Session, token: str) -> Acknowledgement | None:
+    """What a token acknowledges; ``None`` for a wrong one."""
+    found = select(Acknowledgement).where(Acknowledgement.token_hash == token_hash(token))
+    return session.scalars(found).one_or_none()
 
 
 def acknowledge(session: Session, token: str, *, now: datetime) -> Ticket | None:
     """Note that a rung was seen, once; the next one fires at its own time. ``None`` for a wrong token."""
-    found = session.scalars(
-        select(Acknowledgement).where(Acknowledgement.token_hash == token_hash(token))
-    ).one_or_none()
+    found = acknowledgement_behind(session, token)
     if found is None:
         return None
-    rung = found.rung
-    ticket = session.get_one(Ticket, rung.ticket_id)
+    ticket = session.get_one(Ticket, found.rung.ticket_id)
     hold(session, ticket)
+    _was_seen(session, ticket, found.rung, by=found.who, now=now)
+    return ticket
+
+
+def acknowledge_by_reply(session: Session, ticket: Ticket, number: int, party: str, *, now: datetime) -> bool:
+    """Note that a rung was seen by whom its mail of this number went to: they have answered it.
+
+    Hold the ticket first. ``False`` when it is no mail of a rung, or not one to this party.
+    """
+    mail = session.get(Mail, number)
+    if mail is None or mail.kind is not MailKind.RUNG or mail.ticket_id != ticket.id or mail.party != party:
+        return False
+    rung = _rung_of(session, mail)
+    if rung is None:
+        return False
+    _was_seen(session, ticket, rung, by=mail.recipient_name, now=now)
+    return True
+
+
+def _was_seen(session: Session, ticket: Ticket, rung: FiredRung, *, by: str, now: datetime) -> None:
     session.refresh(rung)
     if rung.acknowledged_at is None:
-        rung.acknowledged_at, rung.acknowledged_by = now, found.who
-        ticket.record("acknowledged", by=found.who, at=now, clock=rung.kind, rung=rung.rung)
-    return ticket
+        rung.acknowledged_at, rung.acknowledged_by = now, by
+        ticket.record("acknowledged", by=by, at=now, clock=rung.kind, rung=rung.rung)
+
+
+def _rung_of(session: Session, mail: Mail) -> FiredRung | None:
+    facts = mail.facts or {}
+    found = select(FiredRung).where(
+        FiredRung.ticket_id == mail.ticket_id,
+        FiredRung.kind == facts.get("clock"),
+        FiredRung.round == facts.get("round", 1),
+        FiredRung.rung == facts.get("rung"),
+    )
+    return session.scalars(found).one_or_none()
+
+
+def is_needless(session: Session, mail: Mail) -> bool:
+    """Whether a mail of a rung speaks of a clock that nobody is reminded of now, or of an earlier round."""
+    if mail.kind is not MailKind.RUNG or mail.facts is None or mail.sent_at is not None:
+        return False
+    found = select(Clock).where(Clock.ticket_id == mail.ticket_id, Clock.kind == mail.facts["clock"])
+    clock = session.scalars(found.execution_options(populate_existing=True)).one_or_none()
+    return clock is None or clock.next_rung_at is None or clock.round != mail.facts.get("round", 1)
+
+
+def call_off(session: Session, mail: Mail, *, now: datetime) -> bool:
+    """Keep a needless mail of a rung from leaving, as the history says; ``False`` where it may leave."""
+    ticket = mail.ticket
+    if ticket is None:
+        return False
+    hold(session, ticket)
+    session.refresh(mail, with_for_update=True)
+    if mail.state is not MailState.SENDING or not is_needless(session, mail):
+        return False
+    facts = mail.facts or {}
+    mail.state, mail.claimed_until, mail.problem = MailState.CALLED_OFF, None, None
+    mail.facts = {name: value for name, value in facts.items() if name != "acknowledge"}
+    ticket.record("called_off", by="deliver", at=now, clock=facts["clock"], rung=facts["rung"])
+    return True
 
 
 def owner_of(ticket: Ticket) -> Correspondent | None:
     """The owner of the affected system as somebody who gets mail."""
-    owner = ticket.owner
+    return _reached(ticket.owner)
+
+
+def _reached(owner: Owner | None) -> Correspondent | None:
     return Correspondent(owner.name, owner.address, owner.fingerprint) if owner else None

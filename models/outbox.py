@@ -48,6 +48,7 @@ class MailState(StrEnum):
     SENT = "sent"
     PARKED = "parked"
     HELD = "held"
+    CALLED_OFF = "called_off"
 
 
 class Mail(Base):
@@ -74,6 +75,7 @@ class Mail(Base):
     state: Mapped[MailState] = mapped_column(default=MailState.WAITING)
     created_at: Mapped[datetime]
     next_try_at: Mapped[datetime]
+    not_before: Mapped[datetime | None]
     tries: Mapped[int] = mapped_column(default=0)
     claimed_until: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import delete, exists, insert, select, text, update
 from sqlalchemy.orm import Session
 
+from .absences import Absence
 from .hosts import quoted
 from .owner_file import ListedAsset, ListedOwner, OwnerFile, read_owner_file
 from .owners import Asset, AssetKind, Owner, Source
@@ -191,6 +192,8 @@ def _carry_out(session: Session, file: OwnerFile, plan: _Plan) -> None:
         gone = delete(Asset).where(Asset.id.in_(part))
         session.execute(gone, execution_options={"synchronize_session": False})
     for part in _parts(plan.leaving_owners):
+        session.execute(update(Absence).where(Absence.deputy_id.in_(part)).values(deputy_id=None))
+        session.execute(delete(Absence).where(Absence.owner_id.in_(part)))
         gone = delete(Owner).where(Owner.id.in_(part))
         session.execute(gone, execution_options={"synchronize_session": False})
     session.expire_all()

@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 from .calendar import Calendar, Duration, Unit, due
 from .clock_rules import RESPONSE, Plan, Statutory
 from .people import Correspondent
-from .rota import Rota
+from .rota import Duty, Rota
 
-__all__ = ["Correspondent", "Promise", "RungPlan", "Told"]
+__all__ = ["NO_ROTA", "Correspondent", "Promise", "RungPlan", "Told"]
 
 HOUR = timedelta(hours=1)
 FORTNIGHT = Duration(14, Unit.DAYS)
@@ -86,7 +86,7 @@ class Promise:
     update: Duration = FORTNIGHT
     statutory: tuple[Statutory, ...] = ()
     ladders: Mapping[str, tuple[RungPlan, ...]] = field(default_factory=dict[str, tuple[RungPlan, ...]])
-    rota: Rota = NO_ROTA
+    rota: Duty = NO_ROTA
 
     def __post_init__(self) -> None:
         """Keep one of those who share an address."""
@@ -146,8 +146,16 @@ class Promise:
     def _people_of(self, role: str, owner: Correspondent | None, at: datetime | None) -> list[Correspondent]:
         if role == "handlers":
             return list(self.triage)
-        on_call = (self.rota.on_duty(at) if at else None) or self.on_call
-        person = {"owner": owner, "lead": self.lead, "on_call": on_call, "ciso": self.ciso}[role]
+        if role == "on_call":
+            return self._on_call(at)
+        person = {"owner": owner, "lead": self.lead, "ciso": self.ciso}[role]
+        return [person] if person else []
+
+    def _on_call(self, at: datetime | None) -> list[Correspondent]:
+        """Who is on call; in a gap of the rota somebody is told all the same."""
+        person = (self.rota.on_duty(at) if at else None) or self.on_call
+        if person is None and self.rota is not NO_ROTA:
+            return [self.lead] if self.lead else list(self.triage)
         return [person] if person else []
 
 

@@ -14,6 +14,7 @@ from itertools import islice
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
+from .absences import stands_in
 from .holding import hold
 from .links import new_token, token_hash
 from .outbox import Thread
@@ -93,7 +94,8 @@ def standing_of(session: Session, thread: Thread) -> Standing:
 
 def _is_still_owner(session: Session, thread: Thread) -> bool:
     if thread.owner_id is not None:
-        return thread.owner_id == thread.ticket.owner_id
+        is_theirs = thread.owner_id == thread.ticket.owner_id
+        return is_theirs or stands_in(session, thread.owner_id, thread.ticket.owner_id)
     assigned = select(Event.id).where(Event.ticket_id == thread.ticket_id, Event.kind == "assigned")
     return session.scalars(assigned.limit(1)).first() is None
 

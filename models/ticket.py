@@ -109,11 +109,11 @@ class Ticket(Base):
             self.closed_at = at
         return self.record("moved", by=by, at=at, because=because, **{"from": was.value, "to": state.value})
 
-    def wait_for(self, whom: WaitingOn, *, by: str, at: datetime) -> None:
+    def wait_for(self, whom: WaitingOn, *, by: str, at: datetime, because: str = "") -> None:
         """Note who is expected to act next; clocks stand still while it is not one of us."""
         if whom is not self.waiting_on:
             self.waiting_on = whom
-            self.record("waiting", by=by, at=at, on=whom.value)
+            self.record("waiting", by=by, at=at, because=because, on=whom.value)
 
     def record(self, kind: str, *, by: str, at: datetime, because: str = "", **facts: Any) -> "Event":
         """Add an event to the history; facts are references, dates and codes, never report text."""

@@ -28,9 +28,9 @@ def wind(session: Session, ticket: Ticket, promise: Promise, *, now: datetime) -
     version = latest_version(session)
     moved: list[Clock] = []
     for reading in readings(session, ticket, promise):
-        row = rows.get(reading.kind)
+        row = rows.pop(reading.kind, None)
         if row is None:
-            row = Clock(ticket=ticket, kind=reading.kind)
+            row = Clock(ticket=ticket, ticket_id=ticket.id, kind=reading.kind)
             session.add(row)
         elif row.stopped_at != reading.stopped_at:
             _tell(ticket, reading, now=now)
@@ -40,6 +40,8 @@ def wind(session: Session, ticket: Ticket, promise: Promise, *, now: datetime) -
         _set(row, reading)
         row.calendar = version.id if version else 0
         row.next_rung_at = next_rung_at(session, row, promise)
+    for never_started in rows.values():  # the mail that started it came back, or its law was taken out
+        session.delete(never_started)
     return moved
 
 
@@ -70,13 +72,14 @@ def _tell_move(ticket: Ticket, row: Clock, reading: Reading, *, now: datetime) -
     ticket.record("clock_moved", by="clock", at=now, clock=row.kind, **{"from": was, "to": then})
 
 
-def tickets_to_wind(session: Session, *, at_most: int = 500) -> list[int]:
-    """The open tickets whose clocks were read by an earlier calendar; one indexed query."""
+def tickets_to_wind(session: Session, *, after: int = 0, at_most: int = 500) -> list[int]:
+    """The tickets after one whose running clocks were read by an earlier calendar; one indexed query."""
     version = latest_version(session)
     if version is None:
         return []
     stale = select(Clock.ticket_id).where(Clock.stopped_at.is_(None), Clock.calendar < version.id)
-    return list(session.scalars(stale.distinct().limit(at_most)))
+    ahead = stale.where(Clock.ticket_id > after).distinct().order_by(Clock.ticket_id)
+    return list(session.scalars(ahead.limit(at_most)))
 
 
 def _clocks_of(ticket: Ticket) -> Select[tuple[Clock]]:

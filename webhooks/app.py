@@ -1,7 +1,7 @@
 """The web app: status pages behind secret links, the same for programs, and its health.
 
-It reads; nothing that it serves changes a ticket. Nothing that it serves needs JavaScript, a
-cookie, or another host.
+It reads; all that it ever changes is whether somebody has seen a rung of the ladder. Nothing that it
+serves needs JavaScript, a cookie, or another host.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from ..models.vault import vault
 from ..settings import Settings, read_secret
+from .acknowledging import acknowledging
 from .api import offer_api, status_api
 from .database import open_database
 from .discretion import name_the_route, silence_the_development_server
@@ -19,6 +20,7 @@ from .health import health
 from .language import speak
 from .limits import limiter_for
 from .pages import pages, secret_pages
+from .promise import promise
 from .refusals import refuse_alike
 from .security import protect
 from .site import Site
@@ -55,10 +57,11 @@ def _serve(app: Site) -> None:
     app.after_request(protect)
     limiter = limiter_for(app)
     per_asker = limiter.shared_limit(app.settings.web.rate_limit, scope="secret link")
-    for guarded in (secret_pages, status_api):
+    for guarded in (secret_pages, status_api, acknowledging):
         per_asker(guarded)
     limiter.shared_limit(app.settings.web.rate_limit, scope="well known")(well_known)
-    for blueprint in (pages, secret_pages, health, well_known):
+    limiter.shared_limit(app.settings.web.rate_limit, scope="promise")(promise)
+    for blueprint in (pages, secret_pages, acknowledging, health, well_known, promise):
         app.register_blueprint(blueprint)
     offer_api(app, version("meldbalie"))
     refuse_alike(app, limiter)

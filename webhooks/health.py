@@ -5,6 +5,8 @@ Each part is ``ok``, ``late``, ``alarm`` or ``down``:
 - ``database``: ``down`` when it cannot be asked.
 - ``intake``, ``deliver``: by their lease. ``late`` once it ran out more than two minutes ago, or was
   never taken; ``down`` after a quarter of an hour.
+- ``sweep``: by its sign of life. ``late`` when three sweeps were not made: no reminder leaves. ``down`` a
+  quarter of an hour later, like the others: whoever watches us must not overlook it for long.
 - ``clocks``: by the rung that has been due longest. ``late`` when two sweeps should have fired it;
   ``down`` a quarter of an hour later.
 - ``key``: the published intake key, where there is one. ``ending`` when it ends soon, which changes
@@ -32,6 +34,7 @@ from .site import log, site
 
 LEASES = ("intake", "deliver")
 AUDIT = "audit"
+SWEEP = "sweep"
 BETWEEN_SHIFTS = timedelta(minutes=2)
 PATIENCE = timedelta(minutes=15)
 
@@ -77,10 +80,12 @@ def conditions() -> dict[str, Condition]:
 
 
 def _conditions(session: Session, now: datetime, sweep: timedelta) -> dict[str, Condition]:
-    found = select(Lease.name, Lease.worked_until).where(Lease.name.in_((*LEASES, AUDIT)))
+    found = select(Lease.name, Lease.worked_until).where(Lease.name.in_((*LEASES, AUDIT, SWEEP)))
     leases = dict(session.execute(found).tuples().all())
     next_rung_at = session.scalar(select(func.min(Clock.next_rung_at)))
     parts = {name: _lease(leases.get(name), now) for name in LEASES}
+    last_sign = leases.get(SWEEP)
+    parts |= {SWEEP: _behind(last_sign, now) if last_sign else Condition.LATE}
     parts |= {"clocks": _behind(next_rung_at + 2 * sweep, now) if next_rung_at else Condition.OK}
     parts |= {AUDIT: _audit(session, leases.get(AUDIT), now)}
     return parts | _key(session, now)

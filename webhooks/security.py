@@ -25,12 +25,13 @@ HEADERS: Mapping[str, str] = {
     "X-Robots-Tag": "noindex, nofollow, noarchive",
 }
 TWO_YEARS = 2 * 365 * 24 * 3600
-MAY_BE_KEPT = frozenset({"static", "pages.favicon", "pages.robots"})
+MAY_BE_KEPT = frozenset({"static", "pages.favicon", "pages.robots", "promise.page"})
 
 
 def protect(response: Response) -> Response:
     """Add the headers to an answer, whatever it is."""
-    response.headers.update(HEADERS)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
     if request.endpoint not in MAY_BE_KEPT or response.status_code >= 400:
         response.headers["Cache-Control"] = "no-store"
     if request.is_secure:

@@ -50,6 +50,18 @@ CREDITS: Mapping[str, LazyString] = {
     "none": lazy_gettext("We do not name you."),
 }
 
+CLOCKS: Mapping[str, LazyString] = {
+    "response": lazy_gettext("Answer to the reporter"),
+    "share": lazy_gettext("Copy to the IBD"),
+    "update": lazy_gettext("Progress message to the reporter"),
+    "fix": lazy_gettext("Promised fix"),
+}
+
+
+def clock_label(kind: str) -> str:
+    """What a clock is called; one that a law starts, by its own name."""
+    return str(CLOCKS.get(kind, kind.replace("_", " ")))
+
 
 def state_label(state: TicketState) -> str:
     """What a state is called."""

@@ -20,7 +20,7 @@ from ...models.errors import Refused
 from ...models.session import Database
 from ...settings import Settings, SettingsError, config_file, settings
 from ..installation import open_database, open_keyring
-from . import check_database, check_keys, check_servers
+from . import check_database, check_keys, check_rota, check_servers
 from .finding import Finding, State, ok, warning, wrong
 
 COLOURS = {State.OK: "green", State.WARNING: "yellow", State.WRONG: "bold red"}
@@ -103,6 +103,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
         "owners' keys",
         lambda place: check_keys.owners_keys(place.config, place.database, place.keyring, place.now),
     ),
+    ("on-call rota", lambda place: check_rota.rota(place.config, place.now)),
     ("incoming mail", lambda place: check_servers.incoming(place.config)),
     ("outgoing mail", lambda place: check_servers.outgoing(place.config)),
     ("Prefect", lambda place: check_servers.prefect(place.config)),

@@ -11,6 +11,8 @@ from ...models.outbox import Mail, MailState
 from ..desk import local
 from ..installation import Records, records
 
+OVER = (MailState.SENT, MailState.CALLED_OFF)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
@@ -57,7 +59,7 @@ def _in_words(numbers: list[int]) -> str:
 def lines(place: Records) -> list[str]:
     """The mails that have not left, a line each; recipients by their part in it, never by address."""
     with place.database.reading() as session:
-        mails = session.scalars(select(Mail).where(Mail.state != MailState.SENT).order_by(Mail.id))
+        mails = session.scalars(select(Mail).where(Mail.state.not_in(OVER)).order_by(Mail.id))
         return [_line(place, mail) for mail in mails] or ["every mail has left"]
 
 

@@ -88,6 +88,10 @@ def kind_in_words(kind: Any) -> str:
         return " or ".join(kind_in_words(argument) for argument in arguments)
     if get_origin(kind) is list:
         return f"list of {kind_in_words(arguments[0])}"
+    if get_origin(kind) is tuple:
+        return f"[{', '.join(map(kind_in_words, arguments))}]"
+    if get_origin(kind) is dict:
+        return f"table of names, each with a {kind_in_words(arguments[1])}"
     return WORDS[kind] if kind in WORDS else f"table of {', '.join(_fields(kind))}"
 
 
@@ -131,9 +135,11 @@ def toml_value(value: Any) -> str:
         case int() | float():
             return str(value)
         case BaseModel():
-            pairs = (f"{name} = {toml_value(getattr(value, name))}" for name in type(value).model_fields)
-            return f"{{ {', '.join(pairs)} }}"
-        case list():
+            return toml_value({name: getattr(value, name) for name in type(value).model_fields})
+        case dict():
+            given = {name: one for name, one in cast(dict[str, Any], value).items() if one is not None}
+            return f"{{ {', '.join(f'{name} = {toml_value(one)}' for name, one in given.items())} }}"
+        case list() | tuple():
             return f"[{', '.join(map(toml_value, cast(list[Any], value)))}]"
         case _:
             return json.dumps(str(value), ensure_ascii=False)

@@ -46,7 +46,7 @@ def clocks(world: World) -> list[tuple[str, datetime, datetime | None, datetime 
     """Every clock: when it is due, when it stopped, when its next rung is."""
     with world.place.database.reading() as session:
         found = session.scalars(select(Clock).order_by(Clock.id))
-        return [(clock.kind.value, clock.due_at, clock.stopped_at, clock.next_rung_at) for clock in found]
+        return [(clock.kind, clock.due_at, clock.stopped_at, clock.next_rung_at) for clock in found]
 
 
 def verdicts(world: World) -> list[Verdict | None]:
@@ -84,7 +84,7 @@ def _content(file: Path) -> bytes:
 def works_with(world: World, monkeypatch: pytest.MonkeyPatch, place: Installation) -> None:
     """Let this world's flows work with another installation from here on."""
     world.place = place
-    for module in ("audit", "deliver", "intake", "sweep", "reconcile", "ticket"):
+    for module in ("audit", "dead_man", "deliver", "intake", "sweep", "reconcile", "ticket"):
         monkeypatch.setattr(f"meldbalie.flows.{module}.installation", lambda: place)
 
 
@@ -99,5 +99,5 @@ def answers(world: World, reference: str) -> None:
             no_date_because="wordt bekeken",
             by="Balie",
             now=world.present(),
-            today=world.place.promise.local_day(world.present()),
+            promise=world.place.promise,
         )

@@ -1,6 +1,7 @@
 """Edges where a name could leak, an answer be lost, or a copy wait for ever."""
 
 import shutil
+from typing import Any
 
 import pytest
 from meldbalie.flows.intake import intake
@@ -33,7 +34,12 @@ def test_a_note_of_the_staff_on_a_closed_ticket_stays_internal(world: World) -> 
     world.arrives(world.reports())
     goes_round(world)
     with world.place.database.unit_of_work() as session:
-        who = {"by": "Balie", "because": "Ligt bij een ander.", "now": world.present()}
+        who: dict[str, Any] = {
+            "by": "Balie",
+            "because": "Ligt bij een ander.",
+            "promise": world.place.promise,
+            "now": world.present(),
+        }
         ticket = ticket_called(session, FIRST)
         acts.invalidate(session, ticket, **who)
         acts.close(session, ticket, reason=CloseReason.OUT_OF_SCOPE, **who)
@@ -77,7 +83,12 @@ def test_nothing_is_closed_over_a_copy_that_waits_for_a_look(world: World) -> No
     goes_round(world)
     assert states(world, MailKind.IBD_COPY) == ["held"]
 
-    who = {"by": "Balie", "because": "Opgelost.", "now": world.present()}
+    who: dict[str, Any] = {
+        "by": "Balie",
+        "because": "Opgelost.",
+        "promise": world.place.promise,
+        "now": world.present(),
+    }
     with world.place.database.unit_of_work() as session:
         acts.accept(session, ticket_called(session, FIRST), **who)
     with world.place.database.unit_of_work() as session, pytest.raises(Refused, match="held"):

@@ -107,7 +107,12 @@ def test_a_reply_on_a_closed_ticket_opens_a_linked_one(world: World) -> None:
     world.arrives(world.reports())
     goes_round(world)
     with world.place.database.unit_of_work() as session:
-        who = {"by": "Balie", "because": "Ligt bij een ander.", "now": world.present()}
+        who: dict[str, Any] = {
+            "by": "Balie",
+            "because": "Ligt bij een ander.",
+            "promise": world.place.promise,
+            "now": world.present(),
+        }
         ticket = ticket_called(session, FIRST)
         acts.invalidate(session, ticket, **who)
         acts.close(session, ticket, reason=CloseReason.OUT_OF_SCOPE, **who)
@@ -204,7 +209,7 @@ def test_a_bounce_is_believed_by_its_token_and_an_answer_that_came_back_is_none(
     [answer] = outbox(world, MailKind.ANSWER)
     assert (answer.state, answer.problem) == (MailState.PARKED, "bounced")
     assert clocks(world)[0][2] is None
-    assert history(world, FIRST)[-4:] == ["bounced", "undelivered", "clock_resumed", "delivered"]
+    assert history(world, FIRST)[-4:] == ["bounced", "undelivered", "clock_runs_on", "delivered"]
     assert told(world, MailKind.UNDELIVERED) == [("staff", MailState.SENT, True)]
     assert "came back" in world.read_by(world.people.handler)[-1].text
     assert len(world.mail.mails(world.people.reporter.address)) == 2

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -135,7 +136,12 @@ def test_the_waiting_run_of_a_closed_ticket_is_completed(today: World) -> None:
     with desk.prefect_api() as client:
         client.set_flow_run_state(run.id, Suspended(timeout_seconds=None), force=True)
     with world.place.database.unit_of_work() as session:
-        who = {"by": "Balie", "because": "Ligt bij een ander.", "now": world.present()}
+        who: dict[str, Any] = {
+            "by": "Balie",
+            "because": "Ligt bij een ander.",
+            "promise": world.place.promise,
+            "now": world.present(),
+        }
         ticket = ticket_called(session, FIRST)
         acts.invalidate(session, ticket, **who)
         acts.close(session, ticket, reason=CloseReason.OUT_OF_SCOPE, **who)

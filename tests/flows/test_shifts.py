@@ -90,8 +90,10 @@ def _opened(url: str) -> Generator[Database]:
 @pytest.fixture
 def clerk(database: Database, present: Present) -> Clerk:
     """Begin a shift of an hour, or of so many minutes."""
-    prefect = SimpleNamespace(shift_minutes=60)
-    place: Any = SimpleNamespace(config=SimpleNamespace(prefect=prefect), database=database, clock=present)
+    config = SimpleNamespace(
+        prefect=SimpleNamespace(shift_minutes=60), clocks=SimpleNamespace(sweep_minutes=5)
+    )
+    place: Any = SimpleNamespace(config=config, database=database, clock=present)
     return lambda name="deliver", **how: Shift(name, cast(Installation, place), **how)
 
 

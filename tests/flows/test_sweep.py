@@ -83,8 +83,10 @@ def test_each_rung_fires_once_and_tells_its_people_until_an_answer_is_delivered(
     world.present.passes(days=1)
     assert sweep() == 1
     deliver(minutes=0)
-    world.present.passes(days=30)
+    before = told_of_rungs(world)
+    world.present.passes(days=9)
     assert sweep() == 0
+    assert told_of_rungs(world) == before
     assert [stopped is not None for kind, _, stopped, _ in clocks(world) if kind == "response"] == [True]
 
 
@@ -113,7 +115,7 @@ def test_a_sweep_that_can_tell_nobody_fails_where_operators_see_it(
 
     assert state.is_failed()
     assert state.message is not None
-    assert f"nobody could be told of {FIRST}: configure triage" in state.message
+    assert f"nobody reachable for {FIRST}: configure triage" in state.message
     with pytest.raises(WorkFailed):
         state.result()
     world.present.passes(days=1)

@@ -248,7 +248,14 @@ def test_mail_to_an_address_that_fails_is_parked_until_it_works_again(
     assert states(world, MailKind.RECEIPT) == ["parked"]
 
     with world.place.database.unit_of_work() as session:
-        acts.confirm(session, ticket_called(session, FIRST), by="Balie", because="", now=world.present())
+        acts.confirm(
+            session,
+            ticket_called(session, FIRST),
+            by="Balie",
+            because="",
+            promise=world.place.promise,
+            now=world.present(),
+        )
     answers(world, FIRST)
     goes_round(world)
     assert [mail.problem for mail in outbox(world, MailKind.STATE_CHANGED)] == ["undeliverable"]

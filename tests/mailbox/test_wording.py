@@ -128,6 +128,9 @@ MESSAGE_NOTICE = MessageNotice(
 )
 RUNG = Rung(
     ticket=TICKET,
+    words="reminder",
+    acknowledge=None,
+    acknowledge_by=None,
     owner="Team Zaaksysteem",
     clock="response",
     share=0.8,
@@ -172,12 +175,13 @@ EVERY: tuple[Facts, ...] = (
     KEY_WARNING,
     ALARM,
 )
-UNSAID = {  # a number that they do not have, a reason that a date makes needless
+UNSAID = {  # a number that they do not have, what another fact makes needless
     (Kind.QUARANTINED, "ticket"),
     (Kind.CANNOT_OPEN, "ticket"),
     (Kind.KEY_WARNING, "ticket"),
     (Kind.ALARM, "ticket"),
     (Kind.ANSWER, "no_date_because"),
+    (Kind.RUNG, "acknowledge_by"),
 }
 CONTENT_FREE = tuple(facts for facts in EVERY if not facts.is_sealed)
 
@@ -605,9 +609,31 @@ def test_every_clock_has_words(clock: str) -> None:
     assert "Termijn: " in dutch(word(replace(RUNG, clock=clock), DESK))
 
 
-def test_a_clock_without_words_is_an_error() -> None:
-    with pytest.raises(UndefinedError):
-        word(replace(RUNG, clock="lunch"), DESK)  # type: ignore[arg-type]
+def test_the_clock_of_a_law_is_called_by_its_name() -> None:
+    text = word(replace(RUNG, clock="cra_early_warning"), DESK)
+
+    assert "Termijn: wettelijk, cra_early_warning" in dutch(text)
+    assert "Clock: statutory, cra_early_warning" in english(text)
+
+
+def test_a_rung_says_how_far_things_have_come() -> None:
+    every = ("reminder", "escalation", "breach")
+    subjects = {word(replace(RUNG, words=words), DESK).subject for words in every}
+    escalated = word(replace(RUNG, words="escalation"), DESK)
+
+    assert len(subjects) == 3
+    assert "Daarom hoort u het nu." in dutch(escalated)
+    assert "That is why you hear of it now." in english(escalated)
+
+
+def test_a_rung_that_asks_for_it_has_a_link_that_says_it_was_seen_and_until_when() -> None:
+    link = "https://meldingen.voorbeeld.example/a/" + "a" * 32
+    asks = word(replace(RUNG, acknowledge=link, acknowledge_by=DUE), DESK)
+
+    assert asks.body.count(f"    {link}\n") == 2
+    assert "anders wordt de volgende gewaarschuwd" in dutch(asks)
+    assert "or reply to this mail" in english(asks)
+    assert "/a/" not in word(RUNG, DESK).body
 
 
 def test_the_quarantine_notice_has_number_problem_and_what_to_do() -> None:

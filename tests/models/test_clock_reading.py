@@ -148,7 +148,7 @@ def test_a_promise_that_is_taken_back_stops_and_a_new_one_starts_anew():
 
 
 def test_a_deployed_fix_stops_the_fix_clock_at_the_time_that_it_names():
-    deployed = at(99, "milestone", what="fix_deployed", at="2026-12-01T09:30:00+01:00")
+    deployed = at(99, "milestone", what="fix_deployed", happened_at="2026-12-01T09:30:00+01:00")
 
     assert read(OPENED, answered(30), deployed)[FIX].stopped_at == datetime(2026, 12, 1, 8, 30, tzinfo=UTC)
 
@@ -170,7 +170,7 @@ def test_a_clock_that_stands_still_says_since_when():
 
 
 def test_a_statutory_clock_runs_from_its_milestone():
-    exploited = at(50, "milestone", what="exploited", at="2026-11-20T10:00:00Z")
+    exploited = at(50, "milestone", what="exploited", happened_at="2026-11-20T10:00:00Z")
     clock = read(OPENED, exploited)["early_warning"]
 
     assert clock.due_at == datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
@@ -250,3 +250,32 @@ def test_the_response_clock_is_due_at_the_same_instant_whatever_happens(history:
     assert clocks[RESPONSE].due_at == ARRIVED + 5 * DAY
     assert clocks[RESPONSE].round == clocks[SHARE].round == 1
     assert all(clock.due_at >= clock.started_at for clock in clocks.values() if clock.kind != FIX)
+
+
+def test_an_answer_that_the_first_version_sent_and_that_comes_back_now_was_none():
+    unnumbered = at(30, "delivered", mail="answer", party="reporter")
+    noted = at(30, "clock_stopped", clock="response")
+    sent_at = unnumbered.at.isoformat()
+    came_back = at(31, "bounced", party="reporter", number=7, mail="answer", sent_at=sent_at)
+    another = at(31, "bounced", party="reporter", number=6, mail="receipt", sent_at=OPENED.at.isoformat())
+
+    assert read(OPENED, unnumbered, noted, came_back)[RESPONSE].stopped_at is None
+    assert read(OPENED, unnumbered, noted, another)[RESPONSE].stopped_at == ARRIVED + 30 * HOUR
+
+
+def test_a_round_is_never_that_of_a_message_that_came_back():
+    history = [OPENED, answered(30), at(31, "bounced", party="reporter", number=7)]
+
+    assert read(*history)[UPDATE].round == 1
+    assert read(*history, answered(40, number=8))[UPDATE].round == 3
+    assert FIX not in read(*history)
+    assert read(*history, answered(40, number=8))[FIX].round == 2
+
+
+def test_a_milestone_that_was_withdrawn_stops_nothing():
+    deployed = at(50, "milestone", what="fix_deployed")
+    withdrawn = at(51, "milestone_withdrawn", what="fix_deployed")
+
+    assert read(OPENED, answered(30), deployed, withdrawn)[FIX].stopped_at is None
+    again = read(OPENED, answered(30), deployed, withdrawn, at(60, "milestone", what="fix_deployed"))[FIX]
+    assert again.stopped_at == ARRIVED + 60 * HOUR

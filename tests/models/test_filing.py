@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from meldbalie.models import acts
@@ -101,7 +102,12 @@ def test_nothing_of_a_report_or_its_reporter_lies_in_the_clear(database: Databas
     joined(database, reference)
     with database.unit_of_work() as session:
         ticket = ticket_called(session, reference)
-        who = {"by": "Fatima", "now": NOW, "because": f"{NAME} said {SENTENCE}"}
+        who: dict[str, Any] = {
+            "by": "Fatima",
+            "promise": PROMISE,
+            "now": NOW,
+            "because": f"{NAME} said {SENTENCE}",
+        }
         acts.accept(session, ticket, **who)
         acts.close(session, ticket, reason=CloseReason.REMEDIATED, **who)
 
@@ -172,7 +178,8 @@ def test_the_held_copy_leaves_when_a_human_says_that_it_is_a_report(database: Da
     reference = reported(database, replace(REPORT, may_be_answered=False))
 
     with database.unit_of_work() as session:
-        acts.confirm(session, ticket_called(session, reference), by="Fatima", because="", now=NOW + HOUR)
+        who: dict[str, Any] = {"by": "Fatima", "because": "", "promise": PROMISE, "now": NOW + HOUR}
+        acts.confirm(session, ticket_called(session, reference), **who)
 
     with database.reading() as session:
         copy = mails(session, MailKind.IBD_COPY)[0]
@@ -291,9 +298,8 @@ def test_what_owners_and_handlers_write_is_told_to_handlers_only(
 def test_when_the_reporter_says_more_the_ticket_no_longer_waits_for_them(database: Database) -> None:
     reference = reported(database)
     with database.unit_of_work() as session:
-        acts.invalidate(
-            session, ticket_called(session, reference), by="Fatima", because="which form?", now=NOW
-        )
+        who: dict[str, Any] = {"by": "Fatima", "because": "which form?", "promise": PROMISE, "now": NOW}
+        acts.invalidate(session, ticket_called(session, reference), **who)
 
     joined(database, reference, "owner")
     with database.reading() as session:

@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from meldbalie.models import acts
@@ -37,7 +38,8 @@ from sqlalchemy.orm import Session
 
 NOW = ARRIVED + timedelta(hours=1)
 FIRST, SECOND, THIRD = "CVD-2026-0001", "CVD-2026-0002", "CVD-2026-0003"
-BY = {"by": "Fatima", "now": NOW}
+HOW: dict[str, Any] = {"by": "Fatima", "now": NOW}
+BY = HOW | {"promise": PROMISE}
 FOLLOW_UP = replace(REPORT, subject=f"Re: [{FIRST}]", text="And there is more.", files=())
 OTHER_REPORTER = replace(FOLLOW_UP, name="Karel", address="karel@anders.example", fingerprint=None)
 
@@ -113,7 +115,7 @@ def test_its_response_clock_stops_when_the_reporter_is_told(database: Database) 
     with database.unit_of_work() as session:
         assert clock_of(session, SECOND).stopped_at is None
         [closing] = mails(session, MailKind.STATE_CHANGED)
-        was_delivered(session, closing, sealed=True, now=NOW)
+        was_delivered(session, closing, PROMISE, sealed=True, now=NOW)
         assert clock_of(session, SECOND).stopped_at == NOW
         assert clock_of(session, FIRST).stopped_at is None
         assert clock_of(session, FIRST, ClockKind.SHARE).stopped_at is None
@@ -230,7 +232,7 @@ def test_what_cannot_be_joined_is_refused_with_the_way_out(database: Database) -
     with pytest.raises(Refused, match="itself"):
         joined(database, FIRST, SECOND)
     with pytest.raises(Refused, match="nothing is suggested"), database.unit_of_work() as session:
-        keep_apart(session, ticket_called(session, SECOND), because="", **BY)
+        keep_apart(session, ticket_called(session, SECOND), because="", **HOW)
 
 
 def test_a_held_copy_for_the_ibd_is_looked_at_before_a_ticket_is_joined(database: Database) -> None:
@@ -250,7 +252,7 @@ def test_a_held_copy_for_the_ibd_is_looked_at_before_a_ticket_is_joined(database
 def test_a_ticket_kept_apart_goes_on_by_itself(database: Database) -> None:
     suggested(database)
     with database.unit_of_work() as session:
-        keep_apart(session, ticket_called(session, SECOND), because="Iets anders.", **BY)
+        keep_apart(session, ticket_called(session, SECOND), because="Iets anders.", **HOW)
 
     with database.reading() as session:
         second = ticket_called(session, SECOND)

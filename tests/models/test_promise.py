@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from meldbalie.models.calendar import Duration
+from meldbalie.models.clock_reading import read_clocks
+from meldbalie.models.clock_rules import Happened
 from meldbalie.models.clocks import ClockKind
-from meldbalie.models.promise import Correspondent, RungPlan
+from meldbalie.models.promise import Correspondent, RungPlan, Told
 from meldbalie.tests.models.reports import (
     ARRIVED,
     CISO,
@@ -27,24 +29,26 @@ RESPONSE, SHARE = ClockKind.RESPONSE, ClockKind.SHARE
 OWNER = Correspondent("Web team", "web@voorbeeld.example")
 
 
+def arrival(at: datetime) -> Happened:
+    return Happened(at, "opened", {"arrived_at": at.isoformat()})
+
+
 def first_rungs(ladder: tuple[RungPlan, ...], most: int) -> list[tuple[str, timedelta]]:
     promise = replace(PROMISE, ladder=ladder)
     return [(plan.name, at - ARRIVED) for plan, at in islice(promise.rungs(RESPONSE, ARRIVED, DUE), most)]
 
 
 def test_an_arrival_starts_the_response_clock_and_the_share_clock() -> None:
-    response, share = PROMISE.clocks_from(ARRIVED)
+    clocks = {reading.kind: reading for reading in read_clocks([arrival(ARRIVED)], PROMISE.plan())}
 
-    assert (response.kind, response.started_at, response.due_at) == (RESPONSE, ARRIVED, DUE)
-    assert response.next_rung_at == ARRIVED + 2.5 * DAY
-    assert (share.kind, share.started_at, share.due_at) == (SHARE, ARRIVED, ARRIVED + HOUR)
-    assert share.next_rung_at == ARRIVED + HOUR
+    assert (clocks[RESPONSE].started_at, clocks[RESPONSE].due_at) == (ARRIVED, DUE)
+    assert (clocks[SHARE].started_at, clocks[SHARE].due_at) == (ARRIVED, ARRIVED + HOUR)
 
 
 def test_five_days_end_at_the_same_wall_time_when_the_clocks_change_between() -> None:
     before = datetime(2026, 10, 22, 12, 0, tzinfo=UTC)  # 14:00 in summer time
 
-    response, _ = PROMISE.clocks_from(before)
+    response = read_clocks([arrival(before)], PROMISE.plan())[0]
 
     assert response.due_at == datetime(2026, 10, 27, 13, 0, tzinfo=UTC)  # 14:00 in winter time
 
@@ -100,7 +104,7 @@ def test_daily_rungs_wait_for_a_ladder_that_goes_beyond_the_due_instant() -> Non
 @pytest.mark.parametrize("response", ["0d", "5wd", "1bs"])
 def test_rungs_follow_each_other_whatever_the_response_clock_is(response: str) -> None:
     promise = replace(PROMISE, response=Duration.parse(response))
-    clock = next(promise.clocks_from(ARRIVED))
+    clock = read_clocks([arrival(ARRIVED)], promise.plan())[0]
 
     instants = [at for _, at in islice(promise.rungs(RESPONSE, clock.started_at, clock.due_at), 20)]
 
@@ -132,20 +136,27 @@ def test_what_is_left_out_of_an_old_clock_had_passed_before(since: timedelta, fu
 
 
 def test_a_rung_tells_the_roles_that_it_names() -> None:
-    assert PROMISE.told_by(RungPlan(0.5, ("owner",)), OWNER) == [("owner", OWNER)]
-    assert PROMISE.told_by(RungPlan(0.8, ("lead", "on_call")), OWNER) == [("staff", LEAD), ("staff", ON_CALL)]
-    assert PROMISE.told_by(RungPlan(1, ("handlers",)), None) == [("staff", FATIMA), ("staff", JEROEN)]
+    assert PROMISE.told_by(RungPlan(0.5, ("owner",)), OWNER) == [Told("owner", OWNER)]
+    assert PROMISE.told_by(RungPlan(0.8, ("lead", "on_call")), OWNER) == [
+        Told("staff", LEAD),
+        Told("staff", ON_CALL, is_on_call=True),
+    ]
+    assert PROMISE.told_by(RungPlan(1, ("handlers",)), None) == [Told("staff", FATIMA), Told("staff", JEROEN)]
 
 
 def test_the_triage_team_is_told_where_nobody_has_the_role() -> None:
-    assert PROMISE.told_by(RungPlan(0.5, ("owner",)), None) == [("staff", FATIMA), ("staff", JEROEN)]
-    assert PROMISE.told_by(RungPlan(0.5, ()), OWNER) == [("staff", FATIMA), ("staff", JEROEN)]
+    triage = [Told("staff", FATIMA), Told("staff", JEROEN)]
+
+    assert PROMISE.told_by(RungPlan(0.5, ("owner",)), None) == triage
+    assert PROMISE.told_by(RungPlan(0.5, ()), OWNER) == triage
 
 
 def test_whoever_has_two_roles_is_told_once() -> None:
     same = replace(PROMISE, lead=CISO, on_call=Correspondent("Piket", CISO.address.upper()))
 
-    assert same.told_by(RungPlan(1, ("ciso", "lead", "on_call")), None) == [("staff", CISO)]
+    assert same.told_by(RungPlan(1, ("ciso", "lead", "on_call")), None) == [
+        Told("staff", CISO, is_on_call=True)
+    ]
 
 
 def test_two_of_the_triage_team_with_one_address_get_one_mail() -> None:

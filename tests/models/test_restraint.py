@@ -143,7 +143,7 @@ def bounce(database: Database, number: int | None = None, *addresses: str) -> No
 def all_sent(database: Database) -> None:
     with database.unit_of_work() as session:
         while (number := claim_next(session, NOW)) is not None:
-            was_delivered(session, session.get_one(Mail, number), sealed=True, now=NOW)
+            was_delivered(session, session.get_one(Mail, number), PROMISE, sealed=True, now=NOW)
 
 
 def test_an_address_that_bounced_gets_nothing_from_us_but_what_a_human_writes(database: Database) -> None:

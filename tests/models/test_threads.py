@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from meldbalie.models import acts
@@ -151,8 +152,9 @@ def test_a_closed_ticket_is_not_suggested_by_its_sender_and_only_the_latest_are(
     references = [reported(database) for _ in range(MOST_NAMED + 2)]
     with database.unit_of_work() as session:
         last = ticket_called(session, references[-1])
-        acts.invalidate(session, last, by="Fatima", because="x", now=NOW)
-        acts.close(session, last, reason=CloseReason.OBSOLETE, by="Fatima", because="", now=NOW)
+        who: dict[str, Any] = {"by": "Fatima", "because": "x", "promise": PROMISE, "now": NOW}
+        acts.invalidate(session, last, **who)
+        acts.close(session, last, reason=CloseReason.OBSOLETE, **who)
 
     with database.reading() as session:
         named = named_tickets(session, Claims(sender=ADDRESS, subject=REPORT.subject))

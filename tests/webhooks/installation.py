@@ -72,7 +72,7 @@ class Installation:
     ) -> str:
         """File a report that is full of canaries, let things happen to it, and give the token of its link."""
         with self.database.unit_of_work() as session:
-            ticket = _reported(next(self.numbers), credit=credit, shares_identity=shares_identity)
+            ticket = canary_ticket(next(self.numbers), credit=credit, shares_identity=shares_identity)
             session.add(ticket)
             ticket.record("note", by=CANARIES["handler"], at=ARRIVAL, because=CANARIES["note"])
             for state, at, *because in moves:
@@ -105,7 +105,7 @@ class Installation:
             session.merge(Lease(name=name, holder="somebody", expires_at=expires_at, worked_until=expires_at))
 
 
-def _reported(number: int, *, credit: str, shares_identity: bool) -> Ticket:
+def canary_ticket(number: int, *, credit: str, shares_identity: bool) -> Ticket:
     return Ticket(
         reference=f"CVD-2026-{number:04}",
         state=TicketState.RECEIVED,

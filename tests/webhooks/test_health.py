@@ -16,7 +16,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def healthy(installation: Installation) -> Installation:
-    for name in ("intake", "deliver", "audit"):
+    for name in ("intake", "deliver", "audit", "sweep"):
         installation.lease(name, installation.now + MINUTE)
     return installation
 
@@ -28,7 +28,7 @@ def parts(client: FlaskClient) -> tuple[int, str, dict[str, str]]:
 
 
 def test_all_is_well(client: FlaskClient, healthy: Installation) -> None:
-    well = {"database": "ok", "intake": "ok", "deliver": "ok", "clocks": "ok", "audit": "ok"}
+    well = dict.fromkeys(("database", "intake", "deliver", "sweep", "clocks", "audit"), "ok")
 
     assert parts(client) == (200, "ok", well)
     assert client.get("/health/live").json == {"status": "ok"}
@@ -59,6 +59,25 @@ def test_a_lease_may_run_out_between_two_shifts_but_not_for_long(
     found = parts(client)
 
     assert (found[0], found[1], found[2]["intake"]) == (code, status, intake)
+
+
+@pytest.mark.parametrize(
+    ("ago", "code", "status", "sweep"),
+    [
+        (0 * MINUTE, 200, "ok", "ok"),
+        (SECOND, 200, "degraded", "late"),
+        (15 * MINUTE, 200, "degraded", "late"),
+        (15 * MINUTE + SECOND, 503, "down", "down"),
+    ],
+)
+def test_a_sweep_that_gives_no_sign_of_life_is_late_and_then_down(
+    client: FlaskClient, healthy: Installation, ago: timedelta, code: int, status: str, sweep: str
+) -> None:
+    healthy.lease("sweep", healthy.now - ago)
+
+    found = parts(client)
+
+    assert (found[0], found[1], found[2]["sweep"]) == (code, status, sweep)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Write down a filled database of the version at hand, for the test that upgrades it later.
 
-    python -m meldbalie.tests.models.filled.make > tests/models/filled/0002.json
+    python -m meldbalie.tests.models.filled.make > tests/models/filled/0003.json
 
 Run it before a release, and keep the file: a database of that version is what operators have.
 """
@@ -100,7 +100,7 @@ def _answered(session: Session) -> None:
     for number in (1, 2):
         acts.answer(
             session, _ticket(session, number), text="Thank you.", fix_on=TODAY, no_date_because="",
-            by="Fatima", now=ARRIVED + HOUR, today=TODAY,
+            by="Fatima", now=ARRIVED + HOUR, promise=PROMISE,
         )  # fmt: skip
     _deliver(session, ARRIVED + HOUR)
 
@@ -121,8 +121,16 @@ def _escalated(session: Session) -> None:
 def _closed(session: Session) -> None:
     ticket = _ticket(session, 1)
     now = ARRIVED + 5 * DAY
-    acts.accept(session, ticket, by="Jeroen", because="", now=now)
-    acts.close(session, ticket, reason=CloseReason.REMEDIATED, by="Jeroen", because="Fixed.", now=now)
+    acts.accept(session, ticket, by="Jeroen", because="", promise=PROMISE, now=now)
+    acts.close(
+        session,
+        ticket,
+        reason=CloseReason.REMEDIATED,
+        by="Jeroen",
+        because="Fixed.",
+        promise=PROMISE,
+        now=now,
+    )
     _deliver(session, now)
 
 
@@ -141,7 +149,7 @@ def _deliver(session: Session, now: datetime) -> None:
                 session, mail, "mailrefused", PROMISE, waits=[], for_good=True, now=now
             )
         else:
-            delivery.was_delivered(session, mail, sealed=True, now=now)
+            delivery.was_delivered(session, mail, PROMISE, sealed=True, now=now)
         session.flush()
 
 

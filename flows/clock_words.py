@@ -1,0 +1,39 @@
+"""A ticket's clocks in words, a line each, for the card and the command line."""
+
+from ..models.clocks import Clock
+from ..models.ticket import Ticket
+from .desk import local
+from .installation import Records
+
+TITLES = {
+    "response": "Answer",
+    "share": "Copy to the IBD",
+    "update": "Next word to the reporter",
+    "fix": "Fix",
+}
+
+
+def clocks_in_words(place: Records, ticket: Ticket) -> list[str]:
+    """Every clock of a ticket: due, standing still since when, or stopped; and when somebody is told."""
+    return [f"{title(clock.kind)} {state(place, clock)}" for clock in sorted(ticket.clocks, key=_order)]
+
+
+def title(kind: str) -> str:
+    """What a clock is called; one of a law as the settings name it."""
+    return TITLES.get(kind) or kind.replace("_", " ").capitalize()
+
+
+def state(place: Records, clock: Clock) -> str:
+    """Where a clock stands."""
+    due = f"due {local(place, clock.due_at)}"
+    if clock.stopped_at is not None:
+        late = "in time" if clock.stopped_at <= clock.due_at else "**late**"
+        return f"{due}: stopped {local(place, clock.stopped_at)}, {late}"
+    if clock.paused_since is not None:
+        return f"stands still since {local(place, clock.paused_since)}; it would be {due}"
+    reminder = f", next reminder {local(place, clock.next_rung_at)}" if clock.next_rung_at else ""
+    return f"{due}: **running**{reminder}"
+
+
+def _order(clock: Clock) -> tuple[int, str]:
+    return (list(TITLES).index(clock.kind) if clock.kind in TITLES else len(TITLES), clock.kind)

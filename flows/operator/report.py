@@ -1,0 +1,110 @@
+"""``meldbalie report``: how the promise was kept, as a table, CSV or JSON; aggregates only."""
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+from datetime import date
+from typing import Any
+
+from ...models.errors import Refused
+from ...models.kept import Kept, Period
+from ..installation import records
+from ..report import cells, kept_in
+
+FIRST_YEAR, LAST_YEAR = 1970, 9998
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    add = parser.add_argument
+    add("--from", dest="first", metavar="DAY", type=_day, help="the first day (1 January of the last day)")
+    add("--until", dest="last", metavar="DAY", type=_day, help="the last day, included (today)")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object")
+    form.add_argument("--csv", action="store_true", help="a line for the whole, each month and each owner")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the report."""
+    if args.first and args.last and args.last < args.first:
+        raise Refused(f"--until {args.last} lies before --from {args.first}: give them the other way round")
+    kept = kept_in(records(), args.first, args.last)
+    if args.json:
+        print(json.dumps(as_mapping(kept), indent=2, ensure_ascii=False))
+    elif args.csv:
+        write_csv(kept)
+    else:
+        for line in lines(kept):
+            print(line)
+    return 0
+
+
+def _day(text: str) -> date:
+    day = date.fromisoformat(text)
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise ValueError
+    return day
+
+
+_day.__name__ = "day (as 2026-11-21)"  # argparse names it where a value cannot be read
+
+
+def as_mapping(kept: Period) -> dict[str, Any]:
+    """The report as JSON has it."""
+    return {
+        "from": str(kept.first),
+        "until": str(kept.last),
+        "made_at": kept.made_at.isoformat(),
+        "whole": _mapping(kept.whole),
+        "by_month": [_mapping(each) for each in kept.by_month],
+        "by_owner": [_mapping(each) for each in kept.by_owner],
+        "open_by_age": dict(kept.open_by_age),
+    }
+
+
+def _mapping(kept: Kept) -> dict[str, Any]:
+    return asdict(kept) | {"share_in_time": _share(kept)}
+
+
+def _share(kept: Kept) -> float | None:
+    return None if kept.share_in_time is None else round(kept.share_in_time, 4)
+
+
+def write_csv(kept: Period) -> None:
+    """The report as a spreadsheet takes it; a name that it would run as a formula gets a quote in front."""
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    out.writerow(["by", *(field.name for field in fields(Kept)), "share_in_time"])
+    groups = [("all", (kept.whole,)), ("month", kept.by_month), ("owner", kept.by_owner)]
+    for by, members in groups:
+        for member in members:
+            name, *figures = _mapping(member).values()
+            safe = f"'{name}" if name[:1] in "=+-@\t" else name
+            out.writerow([by, safe, *figures])
+
+
+def lines(kept: Period) -> Iterator[str]:
+    """The report on a terminal."""
+    yield f"{kept.first} to {kept.last}"
+    whole = dict(zip(NAMES, cells(kept.whole), strict=True))
+    for name, cell in whole.items():
+        yield f"  {name:<28}{cell:>8}"
+    for title, groups in (("by month", kept.by_month), ("by owner", kept.by_owner)):
+        yield f"{title:<26}{'received':>9}{'in time':>9}{'kept':>8}{'median h':>10}"
+        for group in groups:
+            found = dict(zip(NAMES, cells(group), strict=True))
+            yield (
+                f"  {group.group:<24}{found['received']:>9}{found['answered in time']:>9}"
+                f"{found['kept']:>8}{found['hours to answer, median']:>10}"
+            )
+    yield "open now"
+    yield from (f"  {age:<28}{number:>8}" for age, number in kept.open_by_age)
+
+
+NAMES = (
+    "received", "answered in time", "answered late", "overdue", "pending", "kept",
+    "hours late, median", "hours late, at most", "hours to answer, median", "hours to answer, 95 %",
+    "shared in time", "shared late", "share overdue", "share pending",
+)  # fmt: skip

@@ -30,7 +30,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("owners", ".flows.operator.owners", "import the owner directory"),
     ("keys", ".flows.operator.keys", "list the keys that mail is sealed to, or take one in"),
     ("route", ".flows.operator.route", "say who answers for a target, and why"),
-    ("inspect", ".mailbox.inspection", "say what a raw message is, as JSON"),
+    ("inspect", ".flows.operator.inspect", "say what a raw message is, as JSON"),
     ("due", ".models.due", "compute when a duration has run"),
     ("settings", ".flows.operator.reference", "print the configuration reference"),
 )

@@ -14,6 +14,7 @@ from .armour import (
     is_binary_message,
     is_key_file,
     is_sealed_file,
+    named_charset,
     seems_to_hold_a_seal,
     stretches,
     unarmoured_keys,
@@ -232,7 +233,7 @@ class Walk:
     def _visit_inline(self, content: bytes, charset: str | None, place: Place) -> None:
         for stretch in stretches(content):
             if stretch.sort is Sort.MESSAGE:
-                self._open(stretch.octets, place, charset=charset)
+                self._open(stretch.octets, place, charset=named_charset(stretch.octets) or charset)
             elif stretch.sort is Sort.SIGNED:
                 self._visit_clearsigned(stretch.octets, charset, place)
             else:

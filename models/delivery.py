@@ -56,7 +56,7 @@ def was_delivered(session: Session, mail: Mail, *, sealed: bool, now: datetime) 
     stops = _clock_stopped_by(mail)
     mail.state, mail.sent_at, mail.was_sealed = MailState.SENT, now, sealed
     mail.claimed_until = mail.problem = None
-    mail.facts = {"state": mail.facts["state"]} if mail.facts and "state" in mail.facts else None
+    mail.facts = {name: fact for name, fact in (mail.facts or {}).items() if name != "link"} or None
     if mail.ticket is None:
         return
     mail.ticket.record(

@@ -5,12 +5,20 @@ import base64
 import quopri
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from meldbalie.mailbox.keyring import Keyring
 from meldbalie.mailbox.opening import Opened, Problem, Verdict, open_letter
-from meldbalie.tests.cast import Cast, while_it_lasted
-from meldbalie.tests.packets import altered, packets_of, sealed_with_mdc
+from meldbalie.tests.cast import Cast, Member, while_it_lasted
+from meldbalie.tests.packets import (
+    altered,
+    literal,
+    packets_of,
+    sealed_with_mdc,
+    with_aead,
+    with_hidden_recipient,
+)
 from meldbalie.tests.pgpmail import (
     REPORT,
     TEXT_PART,
@@ -62,6 +70,8 @@ def _armours(armour: bytes) -> dict[str, bytes]:
         "quoted": b"\n".join(b"> " + line for line in lines),
         "quoted twice": b"\n".join(b">> " + line for line in lines),
         "no line end behind it": armour.rstrip(b"\n"),
+        "a byte order mark": b"\xef\xbb\xbf" + armour,
+        "one long line": head + b"\n\n" + b"".join(wide) + b"\n-----END PGP MESSAGE-----\n",
         "lines of 76": head + b"\n\n" + b"\n".join(wide) + b"\n-----END PGP MESSAGE-----\n",
     }  # fmt: skip
 
@@ -77,6 +87,22 @@ def test_armour_is_opened_in_whatever_state_it_arrives(cast: Cast, opened: Open)
             if (outcome(letter), letter.text.strip()) != (OPENED, text.decode().strip())
         }
         assert wrong == set()
+
+
+def test_a_byte_order_mark_hides_no_signature_and_no_key(cast: Cast, opened: Open) -> None:
+    signature = opened(
+        headers(cast.reporter) + plain(b"\xef\xbb\xbf" + cast.clearsign(REPORT, cast.reporter))
+    )
+    key = opened(headers(cast.stranger) + plain(b"\xef\xbb\xbf" + cast.public_key(cast.stranger)))
+    assert (signature.signature.verdict, signature.partly_signed) == (Verdict.GOOD, False)
+    assert [one.fingerprints for one in key.keys] == [(cast.stranger.fingerprint,)]
+
+
+def test_armour_may_name_the_charset_of_its_text(cast: Cast, opened: Open) -> None:
+    sealed = cast.encrypt("Уязвимость".encode("koi8-r"), by=cast.reporter)
+    for line in (b"Charset: KOI8-R", b"charset:koi8-r "):
+        armour = sealed.replace(b"MESSAGE-----\n", b"MESSAGE-----\nVersion: x\n" + line + b"\n", 1)
+        assert opened(headers(cast.reporter) + plain(armour)).text == "Уязвимость"
 
 
 def test_a_sealed_part_without_checksum_is_opened(cast: Cast, opened: Open) -> None:
@@ -428,6 +454,18 @@ def test_a_hidden_recipient_among_others_is_found_with_several_keys_of_ours(cast
                 sealed = cast.gpg(*sign, *people, "--encrypt", feed=REPORT)
                 letter = open_letter(headers(cast.reporter) + plain(sealed), ours)
                 assert (letter.problem, letter.text) == (None, TEXT)
+
+
+def test_a_hidden_recipient_without_an_mdc_is_found_with_several_keys_of_ours(cast: Cast) -> None:
+    with Keyring.throwaway() as ours:
+        for name in ("Vorig", "Nu"):
+            own = Member(name, "cvd@gemeente.example", ours.make_key(name, "cvd@gemeente.example"))
+            cast.gpg("--import", feed=ours.export_public(own.fingerprint))
+            sealed = with_hidden_recipient(with_aead(replace(cast, desk=ours, intake=own), literal(REPORT)))
+            letter = open_letter(headers(cast.reporter) + file(b"message.gpg", sealed), ours)
+            spoilt = open_letter(headers(cast.reporter) + file(b"message.gpg", altered(sealed, -30)), ours)
+            assert (letter.problem, letter.text) == (None, TEXT)
+            assert (spoilt.problem, spoilt.text) == (Problem.TAMPERED, "")
 
 
 def test_a_text_with_protected_headers_of_its_own_is_no_copy_of_them(cast: Cast, opened: Open) -> None:

@@ -12,9 +12,11 @@ SMIME = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _NAMES_OF_TEXTS = frozenset(
     {"", "encrypted", "message", "msg", "noname", "openpgp-encrypted-message", "openpgp encrypted message"}
 )
-LOOKS_LIKE_ENTITY = re.compile(
-    rb"\s{0,4}(?:mime-version[ \t]*:|content-type[ \t]*:[ \t]*(?:multipart|text|message)/)", re.IGNORECASE
-)
+_FIELD = rb"[!-9;-~]{1,80}:[^\n]*\n(?:[ \t][^\n]*\n)*+"
+_ONLY_FIELDS = re.compile(rb"(?:" + _FIELD + rb"){1,100}+")
+_STARTS_ENTITY = rb"(?:mime-version[ \t]*:|content-type[ \t]*:[ \t]*(?:multipart|text|message)/)"
+_ENTITY = re.compile(rb"\s{0,4}" + _STARTS_ENTITY, re.IGNORECASE)
+_NAMED_ENTITY = re.compile(rb"\s{0,4}(?:" + _FIELD + rb"){0,50}?" + _STARTS_ENTITY, re.IGNORECASE)
 LEGACY_DISPLAY = re.compile(r"\A(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*)+\n")
 
 
@@ -29,11 +31,12 @@ def is_undivided_text(part: Part) -> bool:
 def is_copy_of_headers(part: Part) -> bool:
     """Tell whether a part repeats protected headers for clients that do not know them (the drafts
     before RFC 9788). A part that has a subject of its own is the text itself (mutt)."""
-    is_text = part.content_type == "text/plain" and part.disposition == "inline"
-    is_copy = is_text and not part.headers.has("subject")
-    return bool(part.parameter("protected-headers")) and (
-        is_copy or part.content_type == "text/rfc822-headers"
-    )
+    if not part.parameter("protected-headers"):
+        return False
+    if part.content_type == "text/rfc822-headers":
+        return True
+    is_text = part.content_type == "text/plain" and not part.headers.has("subject")
+    return is_text and _ONLY_FIELDS.fullmatch(part.content().strip() + b"\n") is not None
 
 
 def has_protected_headers(part: Part) -> bool:
@@ -61,6 +64,13 @@ def is_utf8(octets: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def is_entity(content: bytes, name: str | None) -> bool:
+    """Tell whether what was sealed is a part with headers. Under a name of RFC 3156's own, any field may
+    come first (Apple Mail); a text may start with headers that it is about."""
+    is_named = name is not None and name.lower() in _NAMES_OF_TEXTS
+    return (_NAMED_ENTITY if is_named else _ENTITY).match(content) is not None
 
 
 def is_the_text(content: bytes, name: str) -> bool:

@@ -29,13 +29,13 @@ from .parts import Part, split
 from .problem import Problem
 from .shapes import (
     LEGACY_DISPLAY,
-    LOOKS_LIKE_ENTITY,
     SHOWN_TEXTS,
     SMIME,
     best_form,
     ciphertext,
     has_protected_headers,
     is_copy_of_headers,
+    is_entity,
     is_signed,
     is_the_text,
     is_undivided_text,
@@ -94,7 +94,7 @@ class Walk:
     def _visit_sealed(self, part: Part, cipher: Part, place: Place) -> None:
         for child in part.children:
             if child is cipher:
-                self._open(cipher.content(), place, is_entity=True)
+                self._open(cipher.content(), place, is_payload=True)
             else:
                 self.visit(child, place)  # beside the seal: a footer, or something meant to look sealed
 
@@ -127,7 +127,7 @@ class Walk:
         octets: bytes,
         place: Place,
         *,
-        is_entity: bool = False,
+        is_payload: bool = False,
         name: str | None = None,
         charset: str | None = None,
     ) -> bool:
@@ -142,7 +142,7 @@ class Walk:
         plaintext, was_encrypted, numbers = opened
         is_sealed = place.is_sealed or was_encrypted
         inside = replace(place, is_sealed=is_sealed, layers=place.layers + 1, signatures=numbers)
-        if is_entity or LOOKS_LIKE_ENTITY.match(plaintext):
+        if is_payload or is_entity(plaintext, name):
             self.enter(plaintext, inside)
         elif name is not None and not is_the_text(plaintext, name):
             self._take_file(plaintext, name, "application/octet-stream", inside)

@@ -55,6 +55,20 @@ def join(session: Session, ticket: Ticket, *, to: str, by: str, because: str, no
     _tell_owner(session, ticket, other, now=now)
 
 
+def hold_both(session: Session, ticket: Ticket, to: str) -> None:
+    """Keep a ticket and the one that it is to be joined with until the transaction ends.
+
+    The lower number comes first, so that two that are joined crosswise at once do not wait for each
+    other for ever. Whoever joins holds neither before.
+    """
+    try:
+        other = main_ticket(session, _other(session, ticket, to))
+    except Refused:  # as the join itself says
+        other = ticket
+    for one in sorted({ticket, other}, key=lambda one: one.id):
+        hold(session, one)
+
+
 def keep_apart(session: Session, ticket: Ticket, *, by: str, because: str, now: datetime) -> None:
     """Say that a ticket belongs to none of those that were suggested."""
     hold(session, ticket)

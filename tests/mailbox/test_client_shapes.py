@@ -301,6 +301,28 @@ def test_outlook_behind_exchange(cast: Cast, opened: Open) -> None:
         assert not letter.partly_encrypted
 
 
+@pytest.mark.parametrize("kind", [b"application/octet-stream", b"application/pgp-encrypted"])
+@pytest.mark.parametrize("name", [b"encrypted.asc", b""])
+def test_a_seal_without_its_marker_holds_an_entity_whichever_field_comes_first(
+    cast: Cast, opened: Open, kind: bytes, name: bytes
+) -> None:
+    apple = b"Content-Transfer-Encoding: 7bit\r\n" + TEXT_PART
+    protected = b"Autocrypt-Gossip: addr=x;\r\n keydata=\r\nSubject: Lek\r\n" + TEXT_PART
+    for entity in (TEXT_PART, apple, protected):
+        sealed = cast.encrypt(entity, by=cast.reporter)
+        letter = opened(
+            headers(cast.reporter) + multipart(b"mixed", plain(b"\r\n"), file(name, sealed, kind))
+        )
+        assert (outcome(letter), letter.text) == (OPENED, TEXT)
+        assert letter.subject == ("Lek" if entity is protected else "...")
+
+
+def test_headers_in_a_sealed_text_are_text(cast: Cast, opened: Open) -> None:
+    text = b"Host: www.gemeente.example\nContent-Type: text/html\n\n<script>\n"
+    letter = opened(headers(cast.reporter) + plain(cast.encrypt(text, by=cast.reporter)))
+    assert letter.text.encode() == text
+
+
 def test_apple_mail_signs_a_tree(cast: Cast, opened: Open) -> None:
     html = b"Content-Type: text/html; charset=utf-8\r\n\r\n<p>Lek</p>"
     tree = multipart(
@@ -477,6 +499,28 @@ def test_a_text_with_protected_headers_of_its_own_is_no_copy_of_them(cast: Cast,
         letter = opened(headers(cast.reporter) + body)
         assert (letter.text, letter.subject) == ("Mutt schrijft zo.\n", "Lek")
         assert letter.signature.verdict is Verdict.GOOD
+
+
+def test_a_text_with_protected_headers_and_no_subject_is_no_copy_of_them(cast: Cast, opened: Open) -> None:
+    for disposition in (b"", b"Content-Disposition: inline\r\n"):
+        part = b'Content-Type: text/plain; charset=utf-8; protected-headers="v1"\r\n' + disposition
+        part += b"\r\nHallo,\r\nLek: zie onder.\r\n"
+        letter = opened(headers(cast.reporter, subject=b"") + encrypted(cast, part))
+        assert letter.text == "Hallo,\nLek: zie onder.\n"
+
+
+def test_a_marker_with_a_name_is_a_marker_and_the_seal_may_have_its_type(cast: Cast, opened: Open) -> None:
+    sealed = cast.encrypt(TEXT_PART, by=cast.reporter)
+    marker = file(b"PGPMIME Version.txt", b"Version: 1\r\n", b"application/pgp-encrypted")
+    for kind, shape in (
+        (b"application/octet-stream", b"mixed"),
+        (b"application/pgp-encrypted", b"encrypted"),
+        (b"application/pgp-encrypted", b"mixed"),
+    ):
+        letter = opened(
+            headers(cast.reporter) + multipart(shape, marker, file(b"encrypted.asc", sealed, kind))
+        )
+        assert (outcome(letter), letter.text, letter.attachments) == (OPENED, TEXT, ())
 
 
 def test_a_file_that_calls_itself_pgp_encrypted_is_a_file(cast: Cast, opened: Open) -> None:

@@ -2,15 +2,23 @@
 
 import re
 
-from .armour import Sort, bare_name, begins_with, is_binary_message, is_sealed_file
+from .armour import Sort, bare_name, begins_with, has_armour, is_binary_message, is_sealed_file
 from .parts import Part
 
 SHOWN_TEXTS = frozenset(
     {"text/plain", "text/html", "text/markdown", "text/enriched", "text/x-markdown", "application/pgp"}
 )
 SMIME = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
+TEXTS_FOR_PROGRAMS = frozenset(
+    {"text/calendar", "text/css", "text/directory", "text/rfc822-headers", "text/vcard", "text/x-vcard"}
+)
+STUB_WORDS = 30
 _NAMES_OF_TEXTS = frozenset(
     {"", "encrypted", "message", "msg", "noname", "openpgp-encrypted-message", "openpgp encrypted message"}
+)
+_WORDLESS = re.compile(
+    rb"<(?:img|svg|picture|object|embed|iframe|video|canvas|input|button|textarea)\b|\bcontent\s*:",
+    re.IGNORECASE,
 )
 _FIELD = rb"[!-9;-~]{1,80}:[^\n]*\n(?:[ \t][^\n]*\n)*+"
 _ONLY_FIELDS = re.compile(rb"(?:" + _FIELD + rb"){1,100}+")
@@ -18,6 +26,19 @@ _STARTS_ENTITY = rb"(?:mime-version[ \t]*:|content-type[ \t]*:[ \t]*(?:multipart
 _ENTITY = re.compile(rb"\s{0,4}" + _STARTS_ENTITY, re.IGNORECASE)
 _NAMED_ENTITY = re.compile(rb"\s{0,4}(?:" + _FIELD + rb"){0,50}?" + _STARTS_ENTITY, re.IGNORECASE)
 LEGACY_DISPLAY = re.compile(r"\A(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*)+\n")
+
+
+def is_unknown_text(part: Part) -> bool:
+    """Tell whether a part is a text of a kind that is shown as it stands (RFC 2046, section 4.1.4)."""
+    is_text = part.content_type.startswith("text/") and part.content_type not in TEXTS_FOR_PROGRAMS
+    return is_text and not part.file_name
+
+
+def is_stub(form: Part) -> bool:
+    """Tell whether a plain form is so short that it may only say that the message is in HTML."""
+    if form.content_type != "text/plain" or has_armour(content := form.content()):
+        return False
+    return len(content.split()) <= STUB_WORDS
 
 
 def is_undivided_text(part: Part) -> bool:
@@ -64,6 +85,11 @@ def is_utf8(octets: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def shows_without_words(part: Part) -> bool:
+    """Tell whether HTML can show something that is no text of it: a picture, a field, a word in its style."""
+    return part.content_type == "text/html" and _WORDLESS.search(part.content()) is not None
 
 
 def is_entity(content: bytes, name: str | None) -> bool:

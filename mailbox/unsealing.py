@@ -31,15 +31,19 @@ from .shapes import (
     LEGACY_DISPLAY,
     SHOWN_TEXTS,
     SMIME,
+    STUB_WORDS,
     best_form,
     ciphertext,
     has_protected_headers,
     is_copy_of_headers,
     is_entity,
     is_signed,
+    is_stub,
     is_the_text,
     is_undivided_text,
+    is_unknown_text,
     is_utf8,
+    shows_without_words,
     signed_bytes,
 )
 from .words import decoded, decoded_as
@@ -47,6 +51,8 @@ from .words import decoded, decoded_as
 
 def says_something(part: Part, limits: Limits) -> bool:
     """Tell whether a text says anything beside what is sealed or signed in it."""
+    if shows_without_words(part):
+        return True
     content, _ = _as_text(part, part.content(), limits)
     return any(stretch.octets.strip() for stretch in stretches(content) if stretch.sort is Sort.PLAIN)
 
@@ -117,8 +123,17 @@ class Walk:
 
     def _visit_alternatives(self, part: Part, place: Place) -> None:
         chosen = best_form(part.children)
+        if is_stub(chosen):
+            chosen = next((form for form in part.children if self._says_more(form, chosen)), chosen)
         for child in part.children:
             self.visit(child, place if child is chosen else replace(place, is_muted=True))
+
+    def _says_more(self, form: Part, stub: Part) -> bool:
+        """Tell whether an HTML form is the message, and the plain one only says that there is one."""
+        if form.content_type != "text/html":
+            return False
+        words, _ = _as_text(form, form.content(), self.limits)
+        return len(words.split()) > 2 * len(stub.content().split()) + STUB_WORDS
 
     # Opening
 
@@ -212,16 +227,19 @@ class Walk:
         self.findings.sealed += "signed" not in (part.parameter("smime-type") or "")
 
     def _is_shown_text(self, part: Part) -> bool:
-        is_text = part.content_type in SHOWN_TEXTS or is_undivided_text(part)
+        is_text = part.content_type in SHOWN_TEXTS or is_undivided_text(part) or is_unknown_text(part)
         if not is_text or part.disposition == "attachment":
             return False
         return not part.file_name or not any(piece.content is None for piece in self.findings.pieces)
 
     def _visit_text(self, part: Part, content: bytes, place: Place) -> None:
-        if place.is_muted:
+        if place.is_muted or shows_without_words(part):
             self.findings.muted.append((part, place))
+        if place.is_muted:
             return
         content, charset = _as_text(part, content, self.limits)
+        if part.content_type == "text/html":  # laying out is slow: the limit is for the whole letter
+            self.limits = replace(self.limits, html=max(0, self.limits.html - len(part.body)))
         if has_armour(content):
             self._visit_inline(content, charset, place)
             return

@@ -510,16 +510,14 @@ def test_a_text_with_protected_headers_and_no_subject_is_no_copy_of_them(cast: C
 
 
 def test_a_marker_with_a_name_is_a_marker_and_the_seal_may_have_its_type(cast: Cast, opened: Open) -> None:
-    sealed = cast.encrypt(TEXT_PART, by=cast.reporter)
+    sealed = cast.encrypt(b"Content-Transfer-Encoding: 7bit\r\n" + TEXT_PART, by=cast.reporter)
     marker = file(b"PGPMIME Version.txt", b"Version: 1\r\n", b"application/pgp-encrypted")
-    for kind, shape in (
-        (b"application/octet-stream", b"mixed"),
-        (b"application/pgp-encrypted", b"encrypted"),
-        (b"application/pgp-encrypted", b"mixed"),
+    for name, kind, shape in (
+        (b"versleuteld.dat", b"application/octet-stream", b"mixed"),
+        (b"encrypted.asc", b"application/pgp-encrypted", b"encrypted"),
+        (b"encrypted.asc", b"application/pgp-encrypted", b"mixed"),
     ):
-        letter = opened(
-            headers(cast.reporter) + multipart(shape, marker, file(b"encrypted.asc", sealed, kind))
-        )
+        letter = opened(headers(cast.reporter) + multipart(shape, marker, file(name, sealed, kind)))
         assert (outcome(letter), letter.text, letter.attachments) == (OPENED, TEXT, ())
 
 

@@ -600,6 +600,42 @@ def test_html_alone_becomes_text_with_the_targets_of_its_links(opened: Open) -> 
     assert letter.targets == ("lek.example",)
 
 
+def test_a_plain_form_that_only_points_at_the_html_is_not_the_message(opened: Open) -> None:
+    words = b"<p>" + b"The search form reflects its parameter. " * 30 + b"</p>"
+    in_html = b"Content-Type: text/html\n\n" + words + b"\n"
+    stub = plain(b"This message is in HTML: please use a program that shows it.")
+    letter = opened(headers(b"a@b.example") + multipart(b"alternative", stub, in_html))
+
+    assert "reflects its parameter" in letter.text
+    own_words = plain(b"The form at /zoeken reflects q. " * 12)
+    letter = opened(headers(b"a@b.example") + multipart(b"alternative", own_words, in_html))
+    assert "reflects q" in letter.text
+    assert "reflects its parameter" not in letter.text
+
+
+@pytest.mark.parametrize("kind", [b"text/x-diff", b"text/csv", b"text/x-unheard-of"])
+def test_a_text_of_an_unknown_kind_is_shown(opened: Open, kind: bytes) -> None:
+    """RFC 2046, section 4.1.4."""
+    part = b"Content-Type: " + kind + b"\n\n--- a/login.php\n+++ b/login.php\n"
+    letter = opened(headers(b"a@b.example") + multipart(b"mixed", plain(b"see:"), part))
+
+    assert "+++ b/login.php" in letter.text
+    assert letter.attachments == ()
+    named = part.replace(kind, kind + b"; name=fix.patch")
+    letter = opened(headers(b"a@b.example") + multipart(b"mixed", plain(b"see:"), named))
+    assert [file.name for file in letter.attachments] == ["fix.patch"]
+
+
+def test_the_html_of_a_whole_letter_has_one_limit(cast: Cast) -> None:
+    """Beyond it only the bare words are taken: laying out is slow."""
+    words = b"<p>een<p>twee"
+    raw = headers(b"a@b.example") + multipart(b"mixed", *[b"Content-Type: text/html\n\n" + words] * 4)
+
+    letter = open_letter(raw, cast.desk, limits=Limits(html=2 * len(words)))
+    assert letter.text.split() == ["een", "twee"] * 4
+    assert letter.text.count("een\n\ntwee") == 2
+
+
 def test_files_inside_alternatives_are_kept(opened: Open) -> None:
     inside = multipart(
         b"mixed", b"Content-Type: text/html\r\n\r\nx", file(b"a.pdf", b"%PDF"), boundary=b"binnen"
@@ -721,3 +757,21 @@ def test_no_letter_makes_opening_raise(lines: list[bytes], line_end: bytes, cast
     letter = open_letter(line_end.join(lines), cast.desk)
     assert letter.problem is not Problem.UNREADABLE
     assert letter.signature.verdict is not Verdict.GOOD
+
+
+@pytest.mark.parametrize(
+    ("field", "because"),
+    [
+        (b"Auto-Submitted: auto-generated", "auto-submitted"),
+        (b"Auto-Submitted: auto-replied\r\nSubject: Automatic reply: your report", "autoreply"),
+        (b"X-Loop: cvd@gemeente.example", "loop"),
+        (b"Auto-Submitted: no", None),
+        (b"Subject: Lek", None),
+    ],
+)
+def test_a_machine_may_say_what_it_is_under_the_seal_alone(
+    cast: Cast, field: bytes, because: str | None
+) -> None:
+    raw = headers(cast.reporter) + encrypted(cast, field + b"\r\n" + TEXT_PART)
+    letter = open_letter(raw, cast.desk, loop_marker="cvd@gemeente.example")
+    assert (letter.automatic_because, letter.automatic) == (because, because is not None)

@@ -569,3 +569,35 @@ def test_a_letter_of_which_a_part_was_not_looked_at_is_never_good(cast: Cast) ->
         letter = open_letter(raw, cast.desk, limits=limits)
         assert letter.problem is not None
         assert letter.signature.verdict is Verdict.MISMATCH
+
+
+def test_the_sealed_headers_of_an_attached_letter_are_not_the_letters(cast: Cast, opened: Open) -> None:
+    sealed = encrypted(cast, b"Subject: Binnen\r\nAuto-Submitted: auto-replied\r\n" + TEXT_PART)
+    attached = b"Content-Type: message/rfc822\r\n\r\n" + headers(cast.handler) + sealed
+    outside = headers(cast.reporter, subject=b"Buiten")
+    letter = opened(outside + multipart(b"mixed", plain(b"Zie bijlage\r\n"), attached))
+    assert (letter.was_decrypted, letter.subject, letter.automatic) == (True, "Buiten", False)
+
+
+def test_a_secret_key_is_not_offered(cast: Cast, opened: Open) -> None:
+    secret = cast.gpg("--export-secret-keys", cast.stranger.fingerprint)
+    letter = opened(headers(cast.stranger) + file(b"key.gpg", secret, b"application/pgp-keys"))
+    assert letter.keys == ()
+
+
+@pytest.mark.parametrize(
+    "beside", [b'<img src="cid:x">', b"<style>p:after{content:'Betaal'}</style><p></p>", b"<input value=x>"]
+)
+def test_a_picture_or_style_beside_what_is_signed_is_not_covered(
+    cast: Cast, opened: Open, beside: bytes
+) -> None:
+    html = b"Content-Type: text/html\r\n\r\n"
+    sealed = b"<pre>" + cast.encrypt(REPORT, by=cast.reporter) + b"</pre>"
+    for body in (
+        multipart(b"mixed", html + beside, signed(cast, TEXT_PART, cast.reporter)),
+        html + beside + sealed,
+    ):
+        assert shown(opened(headers(cast.reporter) + body)) == (Verdict.MISMATCH, True)
+    assert shown(opened(headers(cast.reporter) + html + sealed)) == (Verdict.GOOD, False)
+    whole = signed(cast, html + beside + b"Lek", cast.reporter)
+    assert shown(opened(headers(cast.reporter) + whole)) == (Verdict.GOOD, False)

@@ -56,7 +56,7 @@ def _look_at_inbox(place: Installation, mailbox: IntakeMailbox, before: datetime
     where = _place_of(place, place.imap.inbox, mailbox.uidvalidity)
     old = [message for message in mailbox.waiting() if message.arrived_at < before]
     with place.database.reading() as session:
-        entered = ledger.uids_entered(session, where, [message.uid for message in old])
+        entered = ledger.entered(session, where, old)
     left = [message for message in old if message.uid not in entered]
     taken = [message for message in left if take(place, mailbox, where, message) is not None]
     with place.database.reading() as session:

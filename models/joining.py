@@ -32,7 +32,7 @@ def join(session: Session, ticket: Ticket, *, to: str, by: str, because: str, no
     The ticket is closed as a duplicate, with all that closing does. To a closed ticket it is only
     linked and goes on. Raises :class:`Refused`.
     """
-    hold(session, ticket)
+    hold_both(session, ticket, to)
     other = main_ticket(session, _other(session, ticket, to))
     if other is ticket:
         raise Refused(f"{ticket.reference} cannot be joined with itself: give the number of another ticket")

@@ -1,9 +1,13 @@
 """The shapes of mail that OpenPGP hides in: RFC 3156, what servers make of it, and what clients add."""
 
 import re
+from html import unescape
 
 from .armour import Sort, bare_name, begins_with, has_armour, is_binary_message, is_sealed_file
+from .html_text import text_of
+from .limits import Limits
 from .parts import Part
+from .words import decoded
 
 SHOWN_TEXTS = frozenset(
     {"text/plain", "text/html", "text/markdown", "text/enriched", "text/x-markdown", "application/pgp"}
@@ -17,9 +21,12 @@ _NAMES_OF_TEXTS = frozenset(
     {"", "encrypted", "message", "msg", "noname", "openpgp-encrypted-message", "openpgp encrypted message"}
 )
 _WORDLESS = re.compile(
-    rb"<(?:img|svg|picture|object|embed|iframe|video|canvas|input|button|textarea)\b|\bcontent\s*:",
+    r"<(?:img|image|svg|picture|object|embed|iframe|video|canvas|input|button|textarea|link)\b"
+    r"|\bcontent\s*:|\bbackground\s*=|\burl\(|image-set\(|@import\b|\\",  # a backslash may hide any of these
     re.IGNORECASE,
 )
+_MARKER = re.compile(rb"\s*version[ \t]*:[ \t]*1\s*", re.IGNORECASE)
+_LONGEST_MARKER = 200  # bytes
 _FIELD = rb"[!-9;-~]{1,80}:[^\n]*\n(?:[ \t][^\n]*\n)*+"
 _ONLY_FIELDS = re.compile(rb"(?:" + _FIELD + rb"){1,100}+")
 _STARTS_ENTITY = rb"(?:mime-version[ \t]*:|content-type[ \t]*:[ \t]*(?:multipart|text|message)/)"
@@ -87,9 +94,22 @@ def is_utf8(octets: bytes) -> bool:
     return True
 
 
+def as_text(part: Part, content: bytes, limits: Limits) -> tuple[bytes, str | None]:
+    """Give a text and its charset; HTML becomes text."""
+    charset = part.parameter("charset")
+    if part.content_type != "text/html":
+        is_wide = (charset or "").lower().startswith(("utf-16", "utf-32"))
+        return (
+            (decoded(content, charset).encode("utf-8", "replace"), "utf-8") if is_wide else (content, charset)
+        )
+    return text_of(decoded(content, charset), limit=limits.html).encode("utf-8", "replace"), "utf-8"
+
+
 def shows_without_words(part: Part) -> bool:
     """Tell whether HTML can show something that is no text of it: a picture, a field, a word in its style."""
-    return part.content_type == "text/html" and _WORDLESS.search(part.content()) is not None
+    if part.content_type != "text/html":
+        return False
+    return _WORDLESS.search(unescape(decoded(part.content(), part.parameter("charset")))) is not None
 
 
 def is_entity(content: bytes, name: str | None) -> bool:
@@ -118,7 +138,23 @@ def ciphertext(part: Part) -> Part | None:
             return child
         if child.content_type == "application/octet-stream" and is_binary_message(content):
             return child
+    if part.content_type != "multipart/encrypted" and not any(is_marker(child) for child in markers):
+        return None
     return next((child for child in others if child.content_type == "application/octet-stream"), None)
+
+
+def is_marker(part: Part) -> bool:
+    """Tell whether a part only says that sealed content follows (RFC 3156, section 4)."""
+    return part.content_type == "application/pgp-encrypted" and _MARKER.fullmatch(part.content()) is not None
+
+
+def is_wrong_marker(part: Part) -> bool:
+    """Tell whether a part of a multipart/encrypted stands where the marker belongs, and says something
+    else or nothing."""
+    content = part.content()
+    if part.content_type != "application/pgp-encrypted" or len(content) > _LONGEST_MARKER:
+        return False
+    return is_utf8(content) and not has_armour(content) and not is_marker(part)
 
 
 def _is_file_of_its_own(part: Part) -> bool:

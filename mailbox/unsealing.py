@@ -11,7 +11,6 @@ from .armour import (
     Sort,
     bare_name,
     has_armour,
-    is_binary_message,
     is_key_file,
     is_sealed_file,
     named_charset,
@@ -21,7 +20,6 @@ from .armour import (
 )
 from .consulting import Consultation
 from .findings import Findings, Piece, Place
-from .html_text import text_of
 from .keyring import Keyring
 from .limits import Limits
 from .offered_keys import Offers
@@ -32,17 +30,20 @@ from .shapes import (
     SHOWN_TEXTS,
     SMIME,
     STUB_WORDS,
+    as_text,
     best_form,
     ciphertext,
     has_protected_headers,
     is_copy_of_headers,
     is_entity,
+    is_marker,
     is_signed,
     is_stub,
     is_the_text,
     is_undivided_text,
     is_unknown_text,
     is_utf8,
+    is_wrong_marker,
     shows_without_words,
     signed_bytes,
 )
@@ -53,19 +54,8 @@ def says_something(part: Part, limits: Limits) -> bool:
     """Tell whether a text says anything beside what is sealed or signed in it."""
     if shows_without_words(part):
         return True
-    content, _ = _as_text(part, part.content(), limits)
+    content, _ = as_text(part, part.content(), limits)
     return any(stretch.octets.strip() for stretch in stretches(content) if stretch.sort is Sort.PLAIN)
-
-
-def _as_text(part: Part, content: bytes, limits: Limits) -> tuple[bytes, str | None]:
-    """Give a text and its charset; HTML becomes text."""
-    charset = part.parameter("charset")
-    if part.content_type != "text/html":
-        is_wide = (charset or "").lower().startswith(("utf-16", "utf-32"))
-        return (
-            (decoded(content, charset).encode("utf-8", "replace"), "utf-8") if is_wide else (content, charset)
-        )
-    return text_of(decoded(content, charset), limit=limits.html).encode("utf-8", "replace"), "utf-8"
 
 
 class Walk:
@@ -102,12 +92,20 @@ class Walk:
             if child is cipher:
                 self._open(cipher.content(), place, is_payload=True)
             else:
-                self.visit(child, place)  # beside the seal: a footer, or something meant to look sealed
+                self._visit_beside_seal(part, child, place)
 
     def _seal_without_content(self, part: Part, place: Place) -> None:
         self.findings.sealed += 1
         self.findings.problems.append(Problem.MALFORMED)
+        self.findings.closed.append(replace(place, is_sealed=True))
         for child in part.children:
+            self._visit_beside_seal(part, child, place)
+
+    def _visit_beside_seal(self, part: Part, child: Part, place: Place) -> None:
+        """Visit a footer, something meant to look sealed, or the marker, which is never a file."""
+        if part.content_type == "multipart/encrypted" and is_wrong_marker(child):
+            self.findings.muted.append((child, place))
+        else:
             self.visit(child, place)
 
     def _visit_signed(self, part: Part, place: Place) -> None:
@@ -132,7 +130,7 @@ class Walk:
         """Tell whether an HTML form is the message, and the plain one only says that there is one."""
         if form.content_type != "text/html":
             return False
-        words, _ = _as_text(form, form.content(), self.limits)
+        words, _ = as_text(form, form.content(), self.limits)
         return len(words.split()) > 2 * len(stub.content().split()) + STUB_WORDS
 
     # Opening
@@ -202,15 +200,15 @@ class Walk:
         if part.content_type == "application/pgp-keys" or is_key_file(content, part.file_name):
             self.findings.offers.add(unarmoured_keys(content))
         if is_copy_of_headers(part):
+            self.findings.muted.append((part, place))  # a program that knows no such copies shows it
             self._note_headers(content, place)
         elif self._is_shown_text(part):
             self._visit_text(part, content, place)
-        elif part.content_type == "application/pgp-encrypted" and not is_binary_message(content):
-            if has_armour(content):
-                self._open(content, place, name=bare_name(part.file_name))
+        elif part.content_type == "application/pgp-encrypted":
+            self._visit_pgp_file(part, content, place)
         elif part.content_type == "message/rfc822":
             self._visit_attached_letter(part, content, place)
-        elif is_sealed_file(content, part.file_name) or part.content_type == "application/pgp-encrypted":
+        elif is_sealed_file(content, part.file_name):
             self._visit_sealed_file(part, content, place)
         else:
             self._take_file(content, part.file_name, part.content_type, place)
@@ -237,7 +235,7 @@ class Walk:
             self.findings.muted.append((part, place))
         if place.is_muted:
             return
-        content, charset = _as_text(part, content, self.limits)
+        content, charset = as_text(part, content, self.limits)
         if part.content_type == "text/html":  # laying out is slow: the limit is for the whole letter
             self.limits = replace(self.limits, html=max(0, self.limits.html - len(part.body)))
         if has_armour(content):
@@ -268,6 +266,14 @@ class Walk:
             self._take_text(decoded(block, charset), place)
         else:
             self._take_text(decoded(covered, charset), replace(place, signatures=place.signatures | numbers))
+
+    def _visit_pgp_file(self, part: Part, content: bytes, place: Place) -> None:
+        if is_marker(part):
+            return
+        if has_armour(content) or is_sealed_file(content, ".pgp"):  # sealed or signed, by its type
+            self._visit_sealed_file(part, content, place)
+        else:
+            self._take_file(content, part.file_name, part.content_type, place)
 
     def _visit_sealed_file(self, part: Part, content: bytes, place: Place) -> None:
         if not self._open(content, place, name=bare_name(part.file_name)):

@@ -45,7 +45,7 @@ class Verdict(StrEnum):
 
 
 #: What led to nothing yet: such a message may still become something.
-LEADS_NOWHERE = (Verdict.QUARANTINED, Verdict.REPEATED)
+LEADS_NOWHERE = (Verdict.QUARANTINED, Verdict.REPEATED, Verdict.AUTOMATIC, Verdict.BOUNCED)
 
 
 class LedgerEntry(Base):
@@ -144,8 +144,8 @@ def enter(
 ) -> LedgerEntry:
     """Write a message into the ledger; one that is there already is marked as repeated.
 
-    One that could not be opened before is judged again: somebody put it back, or sent it again. What lay
-    under this UID before has left the place.
+    One that led nowhere before is judged again: it was put back or sent again, and a copy may have come
+    with headers of another way that made it look automatic. What lay under this UID before has left.
     """
     identity = identity_of(raw)
     is_first = select(LedgerEntry).where(LedgerEntry.identity == identity, LedgerEntry.same_as.is_(None))
@@ -165,7 +165,7 @@ def enter(
     )
     if first is not None:
         entry.same_as = first.id
-        known = _first_not_quarantined(session, first)
+        known = _first_that_led_somewhere(session, first)
         if known is not None:
             entry.ticket_id, entry.verdict, entry.decided_at = known.ticket_id, Verdict.REPEATED, now
     lay_there = update(LedgerEntry).where(*_at(place), LedgerEntry.uid == uid)
@@ -264,8 +264,8 @@ def identity_of(raw: bytes) -> str:
     return digest.hexdigest()
 
 
-def _first_not_quarantined(session: Session, first: LedgerEntry) -> LedgerEntry | None:
-    if first.verdict is not Verdict.QUARANTINED:
+def _first_that_led_somewhere(session: Session, first: LedgerEntry) -> LedgerEntry | None:
+    if first.verdict not in LEADS_NOWHERE:
         return first
     later = select(LedgerEntry).where(
         LedgerEntry.same_as == first.id,

@@ -112,9 +112,11 @@ class Poller:
         """Forget what it said so far."""
         self.heard = len(self.dying.log.read_text(encoding="utf-8"))
 
-    def give_room(self) -> None:
-        """Let the database grow again."""
-        self.room.write_text(ENDLESS)
+    def give_room(self, pages: str = ENDLESS) -> None:
+        """Let the database grow up to so many pages; the poller never reads half a number."""
+        written = self.room.with_suffix(".new")
+        written.write_text(pages)
+        written.replace(self.room)
 
     def is_discreet(self) -> None:
         """What it said holds no word of a report, and nothing of who sent it."""

@@ -208,6 +208,36 @@ def test_a_seal_without_mime_inside_is_taken_as_text(cast: Cast, opened: Open) -
 # Headers inside the seal
 
 
+def test_a_file_under_the_type_of_the_marker_never_disappears(cast: Cast, opened: Open) -> None:
+    packed = cast.gpg("--local-user", cast.reporter.fingerprint, "--sign", feed=b"%PDF-1.7 rapport")
+    armoured = b"Zie hieronder\n" + cast.encrypt(b"%PDF-1.7 rapport")
+    pdf = b"%PDF-1.7 rapport"
+    for name, content, expected in (
+        (b"report.pdf.pgp", packed, ("report.pdf", pdf)),
+        (b"report", packed, ("report", pdf)),
+        (b"report.pdf.pgp", armoured, ("report.pdf", pdf)),
+        (b"report.pdf", pdf, ("report.pdf", pdf)),
+        (b"notes.txt", b"Version: 1\nen meer", ("notes.txt", b"Version: 1\nen meer")),
+        (b"leeg.pgp", b"", ("leeg.pgp", b"")),
+    ):
+        part = file(name, content, b"application/pgp-encrypted")
+        for letter in (part, multipart(b"mixed", TEXT_PART, part)):
+            found = opened(headers(cast.reporter) + letter)
+            files = [(one.name, one.content) for one in found.attachments]
+            assert (files, found.problem) == ([expected], None), (name, letter[:30])
+    beside = file(b"poc.py", b"import os")
+    wrong = file(b"notes.txt", b"Let op", b"application/pgp-encrypted")
+    both = opened(headers(cast.reporter) + multipart(b"mixed", TEXT_PART, wrong, beside))
+    assert ([one.name for one in both.attachments], both.problem) == (["notes.txt", "poc.py"], None)
+
+
+@pytest.mark.parametrize("marker", [b"Version: 1", b"version:1\r\n\r\n", b"", b"Version: 1.0", b"PGP/MIME"])
+def test_no_marker_of_a_seal_is_a_file(cast: Cast, opened: Open, marker: bytes) -> None:
+    part = encrypted(cast, TEXT_PART).replace(b"Version: 1", marker, 1)
+    letter = opened(headers(cast.reporter) + part)
+    assert (letter.text, letter.attachments, letter.problem) == (TEXT, (), None)
+
+
 @pytest.mark.parametrize("parameter", [b'; protected-headers="v1"', b'; hp="cipher"', b""])
 def test_the_subject_and_thread_inside_the_seal_win(cast: Cast, opened: Open, parameter: bytes) -> None:
     inside = b"Subject: =?utf-8?q?L=C3=A9k?=\r\nIn-Reply-To: <a@b.example>\r\nReferences: <c@d.example>\r\n"

@@ -315,3 +315,17 @@ def test_what_is_decided_lies_in_the_inbox_until_it_was_put_away(database: Datab
     with database.reading() as session:
         assert not_put_away(session, INBOX) == [(failed, 2, Verdict.QUARANTINED)]
         assert session.get_one(LedgerEntry, filed).put_away_at == NOW
+
+
+@pytest.mark.parametrize("nowhere", [Verdict.AUTOMATIC, Verdict.BOUNCED])
+def test_a_copy_of_what_led_nowhere_is_judged(database: Database, nowhere: Verdict) -> None:
+    """Headers of the way do not make another message, but may have made it look automatic."""
+    first = taken(database, b"X-Autoreply: yes\r\n" + letter(), 1)
+    decide(database, first, nowhere)
+
+    copy = taken(database, letter(), 2)
+
+    with database.reading() as session:
+        entry = session.get_one(LedgerEntry, copy)
+        assert entry.same_as == first
+        assert entry.verdict is None

@@ -56,6 +56,7 @@ _NO_DATA = re.compile(rb"(?:(?![ \t>|]*+(?:[A-Za-z0-9+/]{20}|[A-Za-z0-9+/=]+[ \t
 _CHARSET = re.compile(rb"(?im)^" + _MARGIN + rb"charset:[ \t]*([!-~]{1,40})")
 _QUOTES = re.compile(rb"(?m)^[ \t>|]+")
 _DATA_END = re.compile(rb"=|-----")
+_LINE = 64  # characters of armour
 _SIGNATURE = re.compile(rb"(?m)^-----BEGIN PGP SIGNATURE-----[ \t\r]*$")
 _ANY_BLOCK = re.compile(
     r"(?ms)^-----BEGIN PGP (?!SIGNED )([A-Z ]{1,40})-----[ \t\r]*$.*?(?:^-----END PGP [A-Z ]{1,40}-----|\Z)"
@@ -166,13 +167,19 @@ def with_known_signatures(block: bytes) -> tuple[bytes, bytes]:
     known = without_newer(claimed)
     if begin is None or not known or len(known) > _LARGEST_SIGNATURE:
         return block, claimed
-    return block[: begin.start()] + _armoured_signature(known), claimed
+    return block[: begin.start()] + armoured(known, "SIGNATURE"), claimed
 
 
-def _armoured_signature(packets: bytes) -> bytes:
-    checksum = base64.b64encode(_crc24(packets).to_bytes(3, "big"))
-    lines = base64.encodebytes(packets) + b"=" + checksum
-    return b"-----BEGIN PGP SIGNATURE-----\n\n" + lines + b"\n-----END PGP SIGNATURE-----\n"
+def armoured(packets: bytes, kind: str) -> bytes:
+    """Give packets in armour, such as a `PUBLIC KEY BLOCK` (RFC 4880, section 6.2).
+
+    Without the checksum gpg 2.2 reads on into the last line.
+    """
+    encoded = base64.b64encode(packets)
+    lines = [encoded[start : start + _LINE] for start in range(0, len(encoded), _LINE)]
+    checksum = b"=" + base64.b64encode(_crc24(packets).to_bytes(3, "big"))
+    begin, end = (f"-----{word} PGP {kind}-----".encode() for word in ("BEGIN", "END"))
+    return b"\n".join((begin, b"", *lines, checksum, end, b""))
 
 
 def _crc24(octets: bytes) -> int:

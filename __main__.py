@@ -31,7 +31,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("owners", ".flows.operator.owners", "import the owner directory"),
     ("keys", ".flows.operator.keys", "list the keys that mail is sealed to, or take one in"),
     ("route", ".flows.operator.route", "say who answers for a target, and why"),
-    ("inspect", ".mailbox.inspection", "say what a raw message is, as JSON"),
+    ("inspect", ".flows.operator.inspect", "say what a raw message is, as JSON"),
     ("calendar", ".flows.operator.calendar", "show the calendar that clocks count by, or change it"),
     ("report", ".flows.operator.report", "say how the promise was kept"),
     ("due", ".models.due", "compute when a duration has run"),

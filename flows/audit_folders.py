@@ -52,16 +52,23 @@ def look_at_mailbox(place: Installation, *, before: datetime, whole: bool, takes
 
 
 def _look_at_inbox(place: Installation, mailbox: IntakeMailbox, before: datetime) -> list[Look]:
-    """What lies there longer than the intake needs is taken in, and the intake is told of."""
+    """What lies there longer than the intake needs is taken in and told of, also what cannot be had.
+
+    A server may list a message and give no byte of it; who lists another size than it delivers has its
+    message in the ledger all the same.
+    """
     where = _place_of(place, place.imap.inbox, mailbox.uidvalidity)
     old = [message for message in mailbox.waiting() if message.arrived_at < before]
     with place.database.reading() as session:
-        entered = ledger.uids_entered(session, where, [message.uid for message in old])
+        entered = ledger.entered(session, where, old)
     left = [message for message in old if message.uid not in entered]
     taken = [message for message in left if take(place, mailbox, where, message) is not None]
+    not_given = [message for message in left if message not in taken and mailbox.fetch(message.uid) is None]
     with place.database.reading() as session:
+        entered = ledger.entered(session, where, not_given)  # by an intake that was quicker
         not_put_away = look_at_inbox(session, where, before=before)
-    about = frozenset(f"{where.uidvalidity}-{message.uid}" for message in taken)
+    told = [*taken, *(message for message in not_given if message.uid not in entered)]
+    about = frozenset(f"{where.uidvalidity}-{message.uid}" for message in told)
     return [Look(AlarmKind.LEFT_IN_INBOX, about), not_put_away]
 
 

@@ -56,9 +56,10 @@ def deliver(minutes: float | None = None) -> int:
         place, sent = installation(), 0
         with Shift("deliver", place, minutes=minutes) as shift:
             for _ in shift.turns(pause=PAUSE_SECONDS):
-                while shift.is_ours() and (number := _claim(place)) is not None:
-                    sent += send_mail(number)
-                shift.worked()
+                with shift.enduring():
+                    while shift.is_ours() and (number := _claim(place)) is not None:
+                        sent += send_mail(number)
+                    shift.worked()
         return sent
 
 

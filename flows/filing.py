@@ -33,7 +33,7 @@ from ..models.ticket import Ticket
 from .installation import Installation
 from .judging import Judged, judge
 from .key_offers import NO_KEY, KeyOffer, adopt_key
-from .quarantining import quarantine, tell_sender
+from .quarantining import give_up, quarantine, tell_sender
 from .tokens import answered_mails, claims_of, returned_mail
 
 #: Before a message is tried again: a full disk or a stuck gpg is mended in minutes, or in hours.
@@ -46,11 +46,12 @@ class OpeningHindered(Exception):
 
 def file_entry(place: Installation, number: int) -> tuple[Verdict, str | None]:
     """Decide what becomes of a ledger entry, and do it; gives the verdict and the ticket's number."""
-    raw = _begin_try(place, number)
+    raw, is_last = _begin_try(place, number)
     if raw is None:
+        give_up(place, number)
         return Verdict.QUARANTINED, None
     opened = open_letter(raw, place.keyring, limits=place.limits, loop_marker=place.loop_marker)
-    if _may_be_opened_later(place, opened):
+    if _may_be_opened_later(place, opened) and not (is_last and _can_be_read(opened)):
         raise OpeningHindered(opened.problem)
     claims = claims_of(opened, place.config.organisation.address)
     with place.database.reading() as session:
@@ -59,7 +60,7 @@ def file_entry(place: Installation, number: int) -> tuple[Verdict, str | None]:
     if judged.verdict in (Verdict.OPENED_TICKET, Verdict.JOINED_TICKET):
         key = adopt_key(place, opened)
         if key.fingerprint and opened.signature.verdict == "unknown_key":
-            opened = open_letter(raw, place.keyring, limits=place.limits, loop_marker=place.loop_marker)
+            opened = _with_signer(place, raw, opened)
     with place.database.unit_of_work() as session:
         entry = session.get_one(LedgerEntry, number, with_for_update=True)
         if entry.verdict is not None:
@@ -79,24 +80,41 @@ def _may_be_opened_later(place: Installation, opened: Opened) -> bool:
     return opened.problem in (Problem.TIMEOUT, Problem.UNREADABLE, Problem.PASSPHRASE)
 
 
-def _begin_try(place: Installation, number: int) -> bytes | None:
-    """The message, its try counted before it begins; ``None`` when the tries are used up.
+def _can_be_read(opened: Opened) -> bool:
+    return bool(opened.text.strip() or opened.attachments)
+
+
+def _with_signer(place: Installation, raw: bytes, opened: Opened) -> Opened:
+    """Open a letter again now that the key of its signer is known, to say who signed it.
+
+    What was judged is what is filed: a second opening that fails or finds less is not taken, and the
+    ticket has a signature of an unknown key rather than no report.
+    """
+    again = open_letter(raw, place.keyring, limits=place.limits, loop_marker=place.loop_marker)
+    is_same = (again.problem, again.text, again.attachments) == (
+        opened.problem,
+        opened.text,
+        opened.attachments,
+    )
+    return again if again.problem is None or is_same else opened
+
+
+def _begin_try(place: Installation, number: int) -> tuple[bytes | None, bool]:
+    """The message, its try counted before it begins, and whether it is the last; ``None`` if none is left.
 
     A message that kills the process never gets to count its failure, and would be tried for ever.
     """
     with place.database.unit_of_work() as session:
         entry = session.get_one(LedgerEntry, number, with_for_update=True)
         if entry.verdict is None and entry.tries >= place.config.intake.tries:
-            entry.problem = entry.problem or "unreadable"
-            quarantine(place, session, entry)
-            return None
+            return None, True
         entry.next_try_at = place.clock() + WAITS[min(entry.tries, len(WAITS) - 1)]
         entry.tries += 1
-        return entry.raw
+        return entry.raw, entry.tries >= place.config.intake.tries
 
 
 def note_failure(place: Installation, number: int, error: Exception) -> None:
-    """Note why a message failed; after the last try it is quarantined and handlers are told.
+    """Note why a message failed; after the last try it is quarantined, and handlers and its sender are told.
 
     What the database could not hold is no fault of the message, and counts as no try.
     """
@@ -106,8 +124,9 @@ def note_failure(place: Installation, number: int, error: Exception) -> None:
             entry.tries = max(entry.tries - 1, 0)
             return
         entry.problem = _problem_of(error)
-        if entry.tries >= place.config.intake.tries and entry.verdict is None:
-            quarantine(place, session, entry)
+        was_last = entry.tries >= place.config.intake.tries
+    if was_last:
+        give_up(place, number)
 
 
 def _problem_of(error: Exception) -> str:
@@ -142,8 +161,8 @@ def _file(
             ticket = _machine_says(place, session, opened, judged, claims)
         case Verdict.QUARANTINED:
             entry.problem = opened.problem
-            tell_sender(place, session, entry, opened, judged)
-            quarantine(place, session, entry)
+            if quarantine(place, session, entry) and judged.may_be_answered:
+                tell_sender(place, session, entry, opened.letter)
             return None
         case _:
             ticket = None

@@ -76,7 +76,7 @@ def take_waiting(
     where = _where(place, mailbox)
     waiting = mailbox.waiting()
     with place.database.reading() as session:
-        entered = ledger.uids_entered(session, where, [message.uid for message in waiting])
+        entered = ledger.entered(session, where, waiting)
     taken = 0
     for message in sorted(waiting, key=lambda message: (message.uid in last, message.uid)):
         if message.uid not in entered and shift.is_ours():

@@ -7,6 +7,7 @@ understands becomes a ticket all the same, because a lost report is the failure 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..mailbox.automatic import is_delivery_report
 from ..mailbox.opening import Opened
 from ..mailbox.returned import is_failure_in_words
 from ..models.ledger import Verdict
@@ -51,9 +52,11 @@ def _is_ours(facts: Facts) -> bool:
 
 
 def _is_bounce(facts: Facts) -> bool:
-    """People quote bounces: only a machine's mail is one; in mere words only where it answers us."""
+    """People, lists and platforms quote bounces: without a token only a mail system's own report is one."""
     opened = facts.opened
-    in_words = facts.names_a_thread and not opened.was_decrypted and is_failure_in_words(opened.letter)
+    if not facts.names_a_thread:
+        return bool(opened.bounced) and is_delivery_report(opened.letter)
+    in_words = not opened.was_decrypted and is_failure_in_words(opened.letter)
     return opened.automatic and (bool(opened.bounced) or in_words)
 
 

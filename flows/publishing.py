@@ -7,6 +7,7 @@ that a mail signed before a rotation can still be checked. Written again it says
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ..mailbox.keyring import Keyring
@@ -41,19 +42,21 @@ def publish_own_key(database: Database, keyring: Keyring, config: Settings, *, n
         current = _published(session)
     if current == {fingerprint: (address, octets, ends_at)}:
         return False
-    with database.unit_of_work() as session:
-        for other in session.scalars(select(PublishedKey).where(PublishedKey.fingerprint != fingerprint)):
-            other.is_current = False
-        session.merge(
-            PublishedKey(
-                fingerprint=fingerprint,
-                address=address,
-                octets=octets,
-                expires_at=ends_at,
-                published_at=now,
-                is_current=True,
-            )
-        )
+    published = PublishedKey(
+        fingerprint=fingerprint,
+        address=address,
+        octets=octets,
+        expires_at=ends_at,
+        published_at=now,
+        is_current=True,
+    )
+    try:
+        with database.unit_of_work() as session:
+            for other in session.scalars(select(PublishedKey).where(PublishedKey.fingerprint != fingerprint)):
+                other.is_current = False
+            session.merge(published)
+    except IntegrityError:  # another process has published it for the first time
+        return False
     return True
 
 

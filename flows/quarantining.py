@@ -5,36 +5,55 @@ from datetime import timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from ..mailbox.opening import Opened
+from ..mailbox.automatic import why_automatic
+from ..mailbox.letter import Letter
 from ..models.filing import decide
 from ..models.ledger import LedgerEntry, Verdict
 from ..models.outbox import Mail, MailKind, write_mail
 from ..models.promise import Correspondent
 from ..models.vault import digest_of
 from .installation import Installation
-from .judging import Judged
 
 
-def quarantine(place: Installation, session: Session, entry: LedgerEntry) -> None:
-    """Decide that nothing can be made of a message for now; handlers are told once."""
-    now = place.clock()
+def give_up(place: Installation, number: int) -> None:
+    """Quarantine a message whose tries are used up, and tell its sender as far as its headers name one.
+
+    In two transactions: what reading it may break must not keep it out of quarantine.
+    """
+    with place.database.unit_of_work() as session:
+        entry = session.get_one(LedgerEntry, number, with_for_update=True)
+        if entry.verdict is not None:
+            return
+        entry.problem = entry.problem or "unreadable"
+        is_news, raw = quarantine(place, session, entry), entry.raw
+    letter = Letter.read(raw, place.limits)
+    if is_news and why_automatic(letter, loop_marker=place.loop_marker) is None:
+        with place.database.unit_of_work() as session:
+            tell_sender(place, session, session.get_one(LedgerEntry, number), letter)
+
+
+def quarantine(place: Installation, session: Session, entry: LedgerEntry) -> bool:
+    """Decide that nothing can be made of a message for now; handlers are told once.
+
+    Gives whether this is news, or was decided before and the message judged again.
+    """
+    now, is_news = place.clock(), not _was_judged_before(session, entry)
     decide(entry, Verdict.QUARANTINED, now=now)
     for handler in place.promise.triage:
         told = write_mail(
             session, MailKind.QUARANTINED, handler, party="staff", cause=str(entry.id), now=now, ticket=None
         )
         told.ledger_id = entry.id
+    return is_news
 
 
-def tell_sender(
-    place: Installation, session: Session, entry: LedgerEntry, opened: Opened, judged: Judged
-) -> None:
-    """Write one safe note, before :func:`quarantine`: who sent it is not proved, so mail could be reflected.
+def tell_sender(place: Installation, session: Session, entry: LedgerEntry, letter: Letter) -> None:
+    """Write one safe note, to a person: who sent the message is not proved, so mail could be reflected.
 
-    One per address and day, so many an hour in all, and none when a message is judged again.
+    One per address and day, and so many an hour in all.
     """
-    sender, now = opened.letter.sender, place.clock()
-    if sender is None or not judged.may_be_answered or _was_judged_before(session, entry):
+    sender, now = letter.sender, place.clock()
+    if sender is None:
         return
     lately = select(func.count(Mail.id)).where(
         Mail.kind == MailKind.CANNOT_OPEN, Mail.created_at > now - timedelta(hours=1)

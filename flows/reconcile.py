@@ -31,6 +31,7 @@ from ..models.ticket import Ticket
 from . import dead_man, desk
 from .discretion import WorkFailed, discreet
 from .installation import Installation, installation
+from .processes import has_died
 from .shifts import start_shifts
 
 SHIFTS = ("intake", "deliver")
@@ -114,9 +115,10 @@ def _in_state(*states: StateType) -> FlowRunFilterState:
 
 def _holders(place: Installation) -> dict[str, str]:
     """The runs that hold a lease, and which shift they work."""
-    live = select(Lease.holder, Lease.name).where(Lease.expires_at > place.clock())
+    live = select(Lease).where(Lease.expires_at > place.clock())
     with place.database.reading() as session:
-        return dict(session.execute(live).tuples().all())
+        leases = session.scalars(live).all()
+    return {lease.holder: lease.name for lease in leases if not (lease.process and has_died(lease.process))}
 
 
 def _tickets_to_show(place: Installation) -> list[str]:

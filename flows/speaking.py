@@ -123,8 +123,7 @@ def _ibd_copy(place: Installation, session: Session, mail: Mail) -> Spoken:
 
 def _answer(place: Installation, session: Session, mail: Mail) -> Spoken:
     del place, session
-    ticket = _ticket(mail)
-    facts = mail.facts or _last_answer(ticket)
+    ticket, facts = _ticket(mail), mail.facts or {}
     return Spoken(
         say.Answer(
             ticket=ticket.reference,
@@ -134,12 +133,6 @@ def _answer(place: Installation, session: Session, mail: Mail) -> Spoken:
         ),
         say.AnswerPlain(ticket=ticket.reference),
     )
-
-
-def _last_answer(ticket: Ticket) -> dict[str, str]:
-    """What an answer said that was sent and came back: its facts stand in the history."""
-    answered = next(entry for entry in reversed(ticket.history) if entry.kind == "answered")
-    return {"fix_on": answered.facts["fix_on"], "no_date_because": answered.because}
 
 
 def _state_changed(place: Installation, session: Session, mail: Mail) -> Spoken:

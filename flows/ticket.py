@@ -58,6 +58,7 @@ def take_answer(place: Installation, reference: str, asked: int, response: Any) 
     try:
         with place.database.unit_of_work() as session:
             subject = ticket_called(session, reference)
+            _hold_other(session, subject, dict(response))
             row = desk_run_of(session, subject)
             if row.applied == asked:
                 return "applied before"
@@ -68,6 +69,12 @@ def take_answer(place: Installation, reference: str, asked: int, response: Any) 
         _note_refusal(place, reference, asked, str(refusal))
         return "refused"
     return "applied"
+
+
+def _hold_other(session: Session, subject: Ticket, response: Mapping[str, Any]) -> None:
+    """A join changes two tickets, and holds both before anything else."""
+    if response.get("action") == Action.JOIN:
+        joining.hold_both(session, subject, str(response.get("belongs_to") or ""))
 
 
 def next_form(place: Installation, reference: str) -> tuple[int, Any] | None:

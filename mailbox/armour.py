@@ -49,12 +49,14 @@ _ENDS = {
     Sort.SIGNED: re.compile(rb"(?m)^-----END PGP SIGNATURE-----[ \t\r]*$\n?"),
     Sort.KEY: re.compile(rb"(?m)^" + _MARGIN + rb"-----END PGP PUBLIC KEY BLOCK-----[ \t\r]*$\n?"),
 }
-_ARMOURED_LINE = re.compile(rb"(?m)^" + _MARGIN + rb"[A-Za-z0-9+/]{20,76}(?:={0,2}|(?:=3D){1,2})[ \t\r]*$")
+_ARMOURED_LINE = re.compile(rb"(?m)^" + _MARGIN + rb"[A-Za-z0-9+/]{20,}(?:={0,2}|(?:=3D){1,2})[ \t\r]*$")
 _ANY_BEGIN = re.compile(rb"(?m)^" + _MARGIN + rb"-----BEGIN PGP [A-Z ]{1,40}-----[ \t\r]*\n")
 # Headers, also without the empty line behind them, or with an empty line behind each (Outlook).
 _NO_DATA = re.compile(rb"(?:(?![ \t>|]*+(?:[A-Za-z0-9+/]{20}|[A-Za-z0-9+/=]+[ \t\r]*(?:\n|\Z)))[^\n]*\n)*+")
+_CHARSET = re.compile(rb"(?im)^" + _MARGIN + rb"charset:[ \t]*([!-~]{1,40})")
 _QUOTES = re.compile(rb"(?m)^[ \t>|]+")
 _DATA_END = re.compile(rb"=|-----")
+_LINE = 64  # characters of armour
 _SIGNATURE = re.compile(rb"(?m)^-----BEGIN PGP SIGNATURE-----[ \t\r]*$")
 _ANY_BLOCK = re.compile(
     r"(?ms)^-----BEGIN PGP (?!SIGNED )([A-Z ]{1,40})-----[ \t\r]*$.*?(?:^-----END PGP [A-Z ]{1,40}-----|\Z)"
@@ -77,10 +79,11 @@ _KEY_SUFFIXES = (*_SUFFIXES, ".key", ".pub")
 
 def stretches(octets: bytes) -> Iterator[Stretch]:
     """Divide a text into what is sealed, signed, a key, or none of these; together they are all its
-    bytes.
+    bytes but a byte order mark.
 
     A block without its last line goes on to the end; without a line of armour it is prose about OpenPGP.
     """
+    octets = octets.removeprefix(codecs.BOM_UTF8)
     position = 0
     while begin := _BEGIN.search(octets, position):
         if begin.start() > position:
@@ -97,6 +100,12 @@ def stretches(octets: bytes) -> Iterator[Stretch]:
 def has_armour(octets: bytes) -> bool:
     """Tell cheaply whether there can be anything of OpenPGP in a text."""
     return b"-----BEGIN PGP " in octets
+
+
+def named_charset(block: bytes) -> str | None:
+    """Give the charset that a block of armour says its text is in (RFC 4880, section 6.2)."""
+    found = _CHARSET.search(block, 0, _SNIFFED)
+    return found[1].decode("ascii") if found else None
 
 
 def seems_to_hold_a_seal(letter: bytes) -> bool:
@@ -158,13 +167,19 @@ def with_known_signatures(block: bytes) -> tuple[bytes, bytes]:
     known = without_newer(claimed)
     if begin is None or not known or len(known) > _LARGEST_SIGNATURE:
         return block, claimed
-    return block[: begin.start()] + _armoured_signature(known), claimed
+    return block[: begin.start()] + armoured(known, "SIGNATURE"), claimed
 
 
-def _armoured_signature(packets: bytes) -> bytes:
-    checksum = base64.b64encode(_crc24(packets).to_bytes(3, "big"))
-    lines = base64.encodebytes(packets) + b"=" + checksum
-    return b"-----BEGIN PGP SIGNATURE-----\n\n" + lines + b"\n-----END PGP SIGNATURE-----\n"
+def armoured(packets: bytes, kind: str) -> bytes:
+    """Give packets in armour, such as a `PUBLIC KEY BLOCK` (RFC 4880, section 6.2).
+
+    Without the checksum gpg 2.2 reads on into the last line.
+    """
+    encoded = base64.b64encode(packets)
+    lines = [encoded[start : start + _LINE] for start in range(0, len(encoded), _LINE)]
+    checksum = b"=" + base64.b64encode(_crc24(packets).to_bytes(3, "big"))
+    begin, end = (f"-----{word} PGP {kind}-----".encode() for word in ("BEGIN", "END"))
+    return b"\n".join((begin, b"", *lines, checksum, end, b""))
 
 
 def _crc24(octets: bytes) -> int:

@@ -72,6 +72,11 @@ def why_automatic(letter: Letter, *, loop_marker: str | None = None) -> str | No
     return next((reason for reason, holds in _RULES if holds(letter)), None)
 
 
+def is_delivery_report(letter: Letter) -> bool:
+    """Tell whether a mail system made a letter, rather than somebody who quotes one (RFC 3464, RFC 5321)."""
+    return _is_report(letter) or _has_null_return_path(letter) or _is_mail_system(letter)
+
+
 def looks_like_bounce(letter: Letter) -> bool:
     """Tell whether the subject is that of a bounce; asked of letters in which failed addresses were
     found."""
@@ -139,6 +144,11 @@ def _is_calendar_reply(letter: Letter) -> bool:
 
 def _has_subject_of_machine(letter: Letter) -> bool:
     return bool(_REPLY_SUBJECT.match(letter.subject) or _BOUNCE_OPENING.match(letter.subject))
+
+
+def _is_mail_system(letter: Letter) -> bool:
+    names = (sender.address.rpartition("@")[0].lower() for sender in letter.from_mailboxes)
+    return any(name in ("mailer-daemon", "postmaster") for name in names)
 
 
 def _is_robot(letter: Letter) -> bool:

@@ -7,7 +7,7 @@ longer than 78 characters, so no server on the way has a reason to change it.
 """
 
 import re
-from base64 import b64encode, encodebytes
+from base64 import encodebytes
 from binascii import b2a_qp
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -58,7 +58,6 @@ class Draft:
     is_reply: bool = False  # it answers a message, also where `in_reply_to` does not say which
     loop: str = ""  # the value by which we know our own automatic mail again
     own_key: bytes = field(default=b"", repr=False)  # our public key in armour, to attach
-    autocrypt: bytes = field(default=b"", repr=False)  # the same key, binary and minimal, as a header
 
     def __post_init__(self) -> None:
         """Raise :class:`UnfitDraft` for what cannot stand in a mail, such as a line end in a name."""
@@ -151,15 +150,7 @@ def _optional_headers(draft: Draft) -> dict[str, str]:
         "Auto-Submitted": submitted if draft.automatic else "",
         "X-Auto-Response-Suppress": "All" if draft.automatic else "",
         "X-Loop": in_words(draft.loop) if draft.loop else "",
-        "Autocrypt": _autocrypt(draft) if draft.autocrypt else "",
     }
-
-
-def _autocrypt(draft: Draft) -> str:
-    """Where to answer encrypted (Autocrypt 1.1); spaces in the key data let the header be folded."""
-    data = b64encode(draft.autocrypt).decode("ascii")
-    pieces = " ".join(data[at : at + 76] for at in range(0, len(data), 76))
-    return f"addr={wire_address(draft.sender)}; prefer-encrypt=mutual; keydata= {pieces}"
 
 
 def _with_protected_headers(draft: Draft, outer: EmailMessage) -> bytes:

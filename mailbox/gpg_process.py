@@ -36,7 +36,7 @@ def start(command: Sequence[str], given: Sequence[int]) -> "subprocess.Popen[byt
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             pass_fds=(writing, *given),
-            start_new_session=True,
+            process_group=0,  # no session: a busy Linux lets new ones wait (sched_autogroup)
         )
     except BaseException:
         os.close(reading)

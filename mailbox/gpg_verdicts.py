@@ -154,6 +154,15 @@ def problem_of(message: bytes, run: GpgRun, problem: Problem, own: Callable[[], 
     return Problem.NEWER_FORMAT if is_ours or not is_anybodys else Problem.NO_SECRET_KEY
 
 
+def hidden_key(run: GpgRun) -> str | None:
+    """Give the key of ours that opened a message to a hidden recipient, without an MDC, after others were
+    tried in vain. Gpg counts these as errors; only a run that tries this key first has an exit code that
+    tells whether the message was altered."""
+    opened_by = run.lines("DECRYPTION_KEY")
+    is_doubtful = run.returncode == 2 and _is_to_hidden(run) and not _has_mdc(run)
+    return opened_by[0].arg(0) if is_doubtful and opened_by else None
+
+
 def needs_second_opinion(run: GpgRun, problem: Problem | None) -> bool:
     """Tell whether a failed signature may be hiding what became of the seal; it is then opened again
     without looking at signatures.
@@ -171,9 +180,15 @@ def needs_second_opinion(run: GpgRun, problem: Problem | None) -> bool:
 def _tried_in_vain(run: GpgRun) -> bool:
     """Tell whether gpg counts the keys that it tried for hidden recipients as errors. Then its exit code
     is worth nothing; with an MDC, the status lines are."""
-    is_hidden = any(not line.arg(0).strip("0") for line in run.lines("ENC_TO"))
-    by_mdc = all(line.arg(0) == "2" for line in run.lines("DECRYPTION_INFO"))
-    return run.returncode == 2 and is_hidden and by_mdc and run.has("DECRYPTION_KEY")
+    return run.returncode == 2 and _is_to_hidden(run) and _has_mdc(run) and run.has("DECRYPTION_KEY")
+
+
+def _is_to_hidden(run: GpgRun) -> bool:
+    return any(not line.arg(0).strip("0") for line in run.lines("ENC_TO"))
+
+
+def _has_mdc(run: GpgRun) -> bool:
+    return all(line.arg(0) == "2" for line in run.lines("DECRYPTION_INFO"))
 
 
 def _is_sound(run: GpgRun) -> bool:
@@ -185,9 +200,8 @@ def _is_unread(run: GpgRun) -> bool:
     """Tell whether nobody altered it (the MDC says so), and yet gpg found nothing in it that it knows,
     such as a newer signature."""
     seen = [line.keyword for line in run.status if line.keyword in (*_SOUND, "BADMDC", "DECRYPTION_FAILED")]
-    by_mdc = all(line.arg(0) == "2" for line in run.lines("DECRYPTION_INFO"))
     is_empty = run.has("NODATA") and not run.output
-    return by_mdc and is_empty and seen == [step for step in _SOUND if step != "PLAINTEXT"]
+    return _has_mdc(run) and is_empty and seen == [step for step in _SOUND if step != "PLAINTEXT"]
 
 
 def _is_sound_plain(run: GpgRun) -> bool:

@@ -41,7 +41,7 @@ _KEYS = (
     "partly_encrypted",
     "partly_signed",
 )
-_LIMITS = Limits()
+_DEFAULTS = Limits()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,14 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", action="store_true", help="read paths from standard input, one a line")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace, limits: Limits = _DEFAULTS) -> int:
     """Print a verdict for one letter, or for each path on standard input, in order; 2 when the input
     is unusable."""
     if args.batch == bool(args.file):
         return _complain("give one FILE (or - for standard input), or --batch with paths on standard input")
     try:
         with _keyring(args.gnupghome, _passphrase(args.passphrase_file)) as keyring:
-            return _batch(keyring) if args.batch else _single(args.file, keyring)
+            return _batch(keyring, limits) if args.batch else _single(args.file, keyring, limits)
     except (OSError, MailboxError) as error:
         return _complain(str(error))
 
@@ -89,24 +89,24 @@ def _keyring(home: Path | None, passphrase: str | None) -> Generator[Keyring]:
         yield keyring
 
 
-def _single(name: str, keyring: Keyring) -> int:
-    raw = _read(sys.stdin.buffer) if name == "-" else _read_path(name)
-    _print(verdict(open_letter(raw, keyring)))
+def _single(name: str, keyring: Keyring, limits: Limits) -> int:
+    raw = _read(sys.stdin.buffer, limits) if name == "-" else _read_path(name, limits)
+    _print(verdict(open_letter(raw, keyring, limits=limits)))
     return 0
 
 
-def _read_path(name: str | bytes) -> bytes:
+def _read_path(name: str | bytes, limits: Limits) -> bytes:
     with open(name, "rb") as letter:
-        return _read(letter)
+        return _read(letter, limits)
 
 
-def _read(stream: BinaryIO) -> bytes:
+def _read(stream: BinaryIO, limits: Limits) -> bytes:
     """Read one byte more than is opened at all, so that a file without an end cannot fill the
     memory."""
-    return stream.read(_LIMITS.size + 1)
+    return stream.read(limits.size + 1)
 
 
-def _batch(keyring: Keyring) -> int:
+def _batch(keyring: Keyring, limits: Limits) -> int:
     """Open the letters on several threads, and print each verdict as soon as those before it are
     printed."""
     waiting: Queue[Future[dict[str, Any]] | None] = Queue(_WAITING)
@@ -116,7 +116,7 @@ def _batch(keyring: Keyring) -> int:
         for line in sys.stdin.buffer:
             path = line.rstrip(b"\r\n")
             if path:
-                waiting.put(pool.submit(_verdict_on_path, path, keyring))
+                waiting.put(pool.submit(_verdict_on_path, path, keyring, limits))
         waiting.put(None)
     printer.join()
     return 0
@@ -127,12 +127,12 @@ def _print_in_order(waiting: "Queue[Future[dict[str, Any]] | None]") -> None:
         _print(future.result())
 
 
-def _verdict_on_path(path: bytes, keyring: Keyring) -> dict[str, Any]:
+def _verdict_on_path(path: bytes, keyring: Keyring, limits: Limits) -> dict[str, Any]:
     try:
-        raw = _read_path(path)
+        raw = _read_path(path, limits)
     except (OSError, ValueError):
         return dict.fromkeys(_KEYS) | {"problem": Problem.UNREADABLE.value}
-    return verdict(open_letter(raw, keyring))
+    return verdict(open_letter(raw, keyring, limits=limits))
 
 
 def verdict(opened: Opened) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from .gpg_verdicts import (
     DetachedSignature,
     Verification,
     decryption_problem,
+    hidden_key,
     is_sealed,
     needs_second_opinion,
     problem_of,
@@ -134,6 +135,9 @@ class Keyring(KeyShelf):
         most = LARGEST_PLAINTEXT if at_most is None else at_most
         limit = ("--max-output", str(most + _MARGIN))
         run = self._run(*limit, "--decrypt", feed=message)
+        if first := hidden_key(run):
+            limit = (*limit, "--try-secret-key", first)
+            run = self._run(*limit, "--decrypt", feed=message)
         encrypted, found, problem = was_encrypted(run), signatures_in(run), decryption_problem(run)
         if len(run.output) > most:
             problem = Problem.TOO_LARGE

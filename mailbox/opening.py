@@ -17,6 +17,7 @@ from .keyring import Keyring
 from .letter import Letter, message_ids
 from .limits import Limits
 from .offered_keys import OfferedKey, autocrypt_key
+from .parts import Part
 from .problem import Problem
 from .signing import UNSIGNED, Signature, Verdict, judge
 from .targets import find_targets
@@ -116,7 +117,7 @@ def _open(letter: Letter, keyring: Keyring, limits: Limits, loop_marker: str | N
     problems = [letter.problem, *findings.problems, None if is_whole else Problem.TOO_LARGE]
     findings.offers.add(autocrypt_key(letter, findings.protected))
     bounced = bounced_addresses(letter)
-    because = why_automatic(letter, loop_marker=loop_marker)
+    because = _why_automatic(letter, findings, loop_marker)
     if because is None and bounced and looks_like_bounce(letter):
         because = "bounce"
     subject = _protected(findings, "subject")
@@ -140,6 +141,15 @@ def _open(letter: Letter, keyring: Keyring, limits: Limits, loop_marker: str | N
         in_reply_to=message_ids(_protected(findings, "in-reply-to") or "") or letter.in_reply_to,
         references=message_ids(_protected(findings, "references") or "") or letter.references,
     )
+
+
+def _why_automatic(letter: Letter, findings: Findings, loop_marker: str | None) -> str | None:
+    """Ask the headers outside, then those inside: a sealed answer of a machine may show nothing outside."""
+    because = why_automatic(letter, loop_marker=loop_marker)
+    if because is None and findings.protected is not None:
+        inside = Letter(b"", Part(b"", 0, 0, findings.protected), limits=letter.limits)
+        because = why_automatic(inside, loop_marker=loop_marker)
+    return because
 
 
 def _protected(findings: Findings, name: str) -> str | None:
@@ -185,7 +195,9 @@ def _signature(
     numbers = [place.signatures for place in places]
     covering = frozenset(range(len(findings.signatures))).intersection(*numbers)
     if all(place.is_sealed and place.signatures for place in places):
-        covering = covering.union(*numbers)  # what was sealed piece by piece was signed piece by piece
+        # Clients that seal file by file also sign file by file. Who puts old pieces together anew has
+        # still only what the signer sealed; clear-signed pieces, which anybody may have, do not count.
+        covering = covering.union(*numbers)
     is_all_known = bool(places) and all(problem in _OF_A_PIECE for problem in problems if problem)
     if not is_all_known or not _is_from_inside(letter, findings):
         covering = frozenset[int]()

@@ -11,16 +11,15 @@ from .armour import (
     Sort,
     bare_name,
     has_armour,
-    is_binary_message,
     is_key_file,
     is_sealed_file,
+    named_charset,
     seems_to_hold_a_seal,
     stretches,
     unarmoured_keys,
 )
 from .consulting import Consultation
 from .findings import Findings, Piece, Place
-from .html_text import text_of
 from .keyring import Keyring
 from .limits import Limits
 from .offered_keys import Offers
@@ -28,17 +27,24 @@ from .parts import Part, split
 from .problem import Problem
 from .shapes import (
     LEGACY_DISPLAY,
-    LOOKS_LIKE_ENTITY,
     SHOWN_TEXTS,
     SMIME,
+    STUB_WORDS,
+    as_text,
     best_form,
     ciphertext,
     has_protected_headers,
     is_copy_of_headers,
+    is_entity,
+    is_marker,
     is_signed,
+    is_stub,
     is_the_text,
     is_undivided_text,
+    is_unknown_text,
     is_utf8,
+    is_wrong_marker,
+    shows_without_words,
     signed_bytes,
 )
 from .words import decoded, decoded_as
@@ -46,19 +52,10 @@ from .words import decoded, decoded_as
 
 def says_something(part: Part, limits: Limits) -> bool:
     """Tell whether a text says anything beside what is sealed or signed in it."""
-    content, _ = _as_text(part, part.content(), limits)
+    if shows_without_words(part):
+        return True
+    content, _ = as_text(part, part.content(), limits)
     return any(stretch.octets.strip() for stretch in stretches(content) if stretch.sort is Sort.PLAIN)
-
-
-def _as_text(part: Part, content: bytes, limits: Limits) -> tuple[bytes, str | None]:
-    """Give a text and its charset; HTML becomes text."""
-    charset = part.parameter("charset")
-    if part.content_type != "text/html":
-        is_wide = (charset or "").lower().startswith(("utf-16", "utf-32"))
-        return (
-            (decoded(content, charset).encode("utf-8", "replace"), "utf-8") if is_wide else (content, charset)
-        )
-    return text_of(decoded(content, charset), limit=limits.html).encode("utf-8", "replace"), "utf-8"
 
 
 class Walk:
@@ -93,14 +90,22 @@ class Walk:
     def _visit_sealed(self, part: Part, cipher: Part, place: Place) -> None:
         for child in part.children:
             if child is cipher:
-                self._open(cipher.content(), place, is_entity=True)
+                self._open(cipher.content(), place, is_payload=True)
             else:
-                self.visit(child, place)  # beside the seal: a footer, or something meant to look sealed
+                self._visit_beside_seal(part, child, place)
 
     def _seal_without_content(self, part: Part, place: Place) -> None:
         self.findings.sealed += 1
         self.findings.problems.append(Problem.MALFORMED)
+        self.findings.closed.append(replace(place, is_sealed=True))
         for child in part.children:
+            self._visit_beside_seal(part, child, place)
+
+    def _visit_beside_seal(self, part: Part, child: Part, place: Place) -> None:
+        """Visit a footer, something meant to look sealed, or the marker, which is never a file."""
+        if part.content_type == "multipart/encrypted" and is_wrong_marker(child):
+            self.findings.muted.append((child, place))
+        else:
             self.visit(child, place)
 
     def _visit_signed(self, part: Part, place: Place) -> None:
@@ -116,8 +121,17 @@ class Walk:
 
     def _visit_alternatives(self, part: Part, place: Place) -> None:
         chosen = best_form(part.children)
+        if is_stub(chosen):
+            chosen = next((form for form in part.children if self._says_more(form, chosen)), chosen)
         for child in part.children:
             self.visit(child, place if child is chosen else replace(place, is_muted=True))
+
+    def _says_more(self, form: Part, stub: Part) -> bool:
+        """Tell whether an HTML form is the message, and the plain one only says that there is one."""
+        if form.content_type != "text/html":
+            return False
+        words, _ = as_text(form, form.content(), self.limits)
+        return len(words.split()) > 2 * len(stub.content().split()) + STUB_WORDS
 
     # Opening
 
@@ -126,7 +140,7 @@ class Walk:
         octets: bytes,
         place: Place,
         *,
-        is_entity: bool = False,
+        is_payload: bool = False,
         name: str | None = None,
         charset: str | None = None,
     ) -> bool:
@@ -141,7 +155,7 @@ class Walk:
         plaintext, was_encrypted, numbers = opened
         is_sealed = place.is_sealed or was_encrypted
         inside = replace(place, is_sealed=is_sealed, layers=place.layers + 1, signatures=numbers)
-        if is_entity or LOOKS_LIKE_ENTITY.match(plaintext):
+        if is_payload or is_entity(plaintext, name):
             self.enter(plaintext, inside)
         elif name is not None and not is_the_text(plaintext, name):
             self._take_file(plaintext, name, "application/octet-stream", inside)
@@ -186,15 +200,15 @@ class Walk:
         if part.content_type == "application/pgp-keys" or is_key_file(content, part.file_name):
             self.findings.offers.add(unarmoured_keys(content))
         if is_copy_of_headers(part):
+            self.findings.muted.append((part, place))  # a program that knows no such copies shows it
             self._note_headers(content, place)
         elif self._is_shown_text(part):
             self._visit_text(part, content, place)
-        elif part.content_type == "application/pgp-encrypted" and not is_binary_message(content):
-            if has_armour(content):
-                self._open(content, place, name=bare_name(part.file_name))
+        elif part.content_type == "application/pgp-encrypted":
+            self._visit_pgp_file(part, content, place)
         elif part.content_type == "message/rfc822":
             self._visit_attached_letter(part, content, place)
-        elif is_sealed_file(content, part.file_name) or part.content_type == "application/pgp-encrypted":
+        elif is_sealed_file(content, part.file_name):
             self._visit_sealed_file(part, content, place)
         else:
             self._take_file(content, part.file_name, part.content_type, place)
@@ -211,16 +225,19 @@ class Walk:
         self.findings.sealed += "signed" not in (part.parameter("smime-type") or "")
 
     def _is_shown_text(self, part: Part) -> bool:
-        is_text = part.content_type in SHOWN_TEXTS or is_undivided_text(part)
+        is_text = part.content_type in SHOWN_TEXTS or is_undivided_text(part) or is_unknown_text(part)
         if not is_text or part.disposition == "attachment":
             return False
         return not part.file_name or not any(piece.content is None for piece in self.findings.pieces)
 
     def _visit_text(self, part: Part, content: bytes, place: Place) -> None:
-        if place.is_muted:
+        if place.is_muted or shows_without_words(part):
             self.findings.muted.append((part, place))
+        if place.is_muted:
             return
-        content, charset = _as_text(part, content, self.limits)
+        content, charset = as_text(part, content, self.limits)
+        if part.content_type == "text/html":  # laying out is slow: the limit is for the whole letter
+            self.limits = replace(self.limits, html=max(0, self.limits.html - len(part.body)))
         if has_armour(content):
             self._visit_inline(content, charset, place)
             return
@@ -232,7 +249,7 @@ class Walk:
     def _visit_inline(self, content: bytes, charset: str | None, place: Place) -> None:
         for stretch in stretches(content):
             if stretch.sort is Sort.MESSAGE:
-                self._open(stretch.octets, place, charset=charset)
+                self._open(stretch.octets, place, charset=named_charset(stretch.octets) or charset)
             elif stretch.sort is Sort.SIGNED:
                 self._visit_clearsigned(stretch.octets, charset, place)
             else:
@@ -249,6 +266,14 @@ class Walk:
             self._take_text(decoded(block, charset), place)
         else:
             self._take_text(decoded(covered, charset), replace(place, signatures=place.signatures | numbers))
+
+    def _visit_pgp_file(self, part: Part, content: bytes, place: Place) -> None:
+        if is_marker(part):
+            return
+        if has_armour(content) or is_sealed_file(content, ".pgp"):  # sealed or signed, by its type
+            self._visit_sealed_file(part, content, place)
+        else:
+            self._take_file(content, part.file_name, part.content_type, place)
 
     def _visit_sealed_file(self, part: Part, content: bytes, place: Place) -> None:
         if not self._open(content, place, name=bare_name(part.file_name)):

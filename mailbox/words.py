@@ -85,6 +85,10 @@ def _extends_ascii(codec: str) -> bool:
         return False
 
 
+#: Half a letter, which UTF-7 can write and nothing can send.
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 def decoded(octets: bytes, declared: str | None) -> str:
     """Decode with the declared charset if it fits, else as UTF-8 if that fits, else as Windows-1252;
     never raises.
@@ -97,7 +101,7 @@ def decoded(octets: bytes, declared: str | None) -> str:
     for attempt in (codec, "utf-8"):
         if attempt:
             try:
-                return octets.decode(attempt).removeprefix("\ufeff")
+                return _SURROGATE.sub("\ufffd", octets.decode(attempt)).removeprefix("\ufeff")
             except (UnicodeError, ValueError):
                 continue
     return _mostly(octets, codec if codec not in (None, "ascii") else "utf-8")

@@ -24,8 +24,8 @@ from .undeliverable import delivers_again, fails
 from .winding import wind
 
 CLAIM = timedelta(minutes=5)
-#: What stays known of a mail that has left, for sending it again; a secret link and its like do not.
-KEPT = frozenset({"state", "clock", "round", "rung", "share", "words", "due_at"})
+#: Facts of a mail that are forgotten once it has left: they open something for whoever has them.
+SECRET = frozenset({"link", "acknowledge"})
 MENDING = timedelta(minutes=5)  # until a mail meets our own installation again
 
 
@@ -58,7 +58,7 @@ def was_delivered(session: Session, mail: Mail, promise: Promise, *, sealed: boo
     told = _told(mail)
     mail.state, mail.sent_at, mail.was_sealed = MailState.SENT, now, sealed
     mail.claimed_until = mail.problem = None
-    mail.facts = {name: value for name, value in (mail.facts or {}).items() if name in KEPT} or None
+    mail.facts = {name: fact for name, fact in (mail.facts or {}).items() if name not in SECRET} or None
     if mail.ticket is None:
         return
     mail.ticket.record("delivered", by="deliver", at=now, sealed=sealed, **told)

@@ -36,7 +36,7 @@ def join(
     The ticket is closed as a duplicate, with all that closing does. To a closed ticket it is only
     linked and goes on. Raises :class:`Refused`.
     """
-    hold(session, ticket)
+    hold_both(session, ticket, to)
     other = main_ticket(session, _other(session, ticket, to))
     if other is ticket:
         raise Refused(f"{ticket.reference} cannot be joined with itself: give the number of another ticket")
@@ -58,6 +58,20 @@ def join(
         other.wait_for(WaitingOn.HANDLER, by=by, at=now)
         wind(session, other, promise, now=now)
     _tell_owner(session, ticket, other, now=now)
+
+
+def hold_both(session: Session, ticket: Ticket, to: str) -> None:
+    """Keep a ticket and the one that it is to be joined with until the transaction ends.
+
+    The lower number comes first, so that two that are joined crosswise at once do not wait for each
+    other for ever. Whoever joins holds neither before.
+    """
+    try:
+        other = main_ticket(session, _other(session, ticket, to))
+    except Refused:  # as the join itself says
+        other = ticket
+    for one in sorted({ticket, other}, key=lambda one: one.id):
+        hold(session, one)
 
 
 def keep_apart(session: Session, ticket: Ticket, *, by: str, because: str, now: datetime) -> None:

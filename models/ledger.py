@@ -3,7 +3,8 @@
 A message is written here and committed before the mailbox is touched, so that a crash at any
 moment leaves it in at least one of the two places. It is known by where it lay (mailbox,
 UIDVALIDITY, UID) and by what it is (:func:`identity_of`), so that the same message again is
-recorded and makes nothing new.
+recorded and makes nothing new. A server whose mailbox was restored or made anew may give an old UID to
+another message, under the same UIDVALIDITY: where the bytes differ there are two messages.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, and_, or_, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
@@ -43,7 +45,7 @@ class Verdict(StrEnum):
 
 
 #: What led to nothing yet: such a message may still become something.
-LEADS_NOWHERE = (Verdict.QUARANTINED, Verdict.REPEATED)
+LEADS_NOWHERE = (Verdict.QUARANTINED, Verdict.REPEATED, Verdict.AUTOMATIC, Verdict.BOUNCED)
 
 
 class LedgerEntry(Base):
@@ -51,7 +53,7 @@ class LedgerEntry(Base):
 
     __tablename__ = "ledger"
     __table_args__ = (
-        UniqueConstraint("mailbox", "uidvalidity", "uid"),
+        UniqueConstraint("mailbox", "uidvalidity", "uid", "digest"),
         Index(
             "uq_ledger_first_of_its_kind",
             "identity",
@@ -103,6 +105,25 @@ class LedgerEntry(Base):
     ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
 
 
+class Lying(Protocol):
+    """A message as the server lists it."""
+
+    @property
+    def uid(self) -> int:
+        """Its number in its folder."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has, as the server says."""
+        ...
+
+    @property
+    def arrived_at(self) -> datetime:
+        """When it arrived (INTERNALDATE)."""
+        ...
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a message lay: the mailbox and its UIDVALIDITY (RFC 9051, 2.3.1.1)."""
@@ -123,7 +144,8 @@ def enter(
 ) -> LedgerEntry:
     """Write a message into the ledger; one that is there already is marked as repeated.
 
-    One that could not be opened before is judged again: somebody put it back, or sent it again.
+    One that led nowhere before is judged again: it was put back or sent again, and a copy may have come
+    with headers of another way that made it look automatic. What lay under this UID before has left.
     """
     identity = identity_of(raw)
     is_first = select(LedgerEntry).where(LedgerEntry.identity == identity, LedgerEntry.same_as.is_(None))
@@ -143,20 +165,26 @@ def enter(
     )
     if first is not None:
         entry.same_as = first.id
-        known = _first_not_quarantined(session, first)
+        known = _first_that_led_somewhere(session, first)
         if known is not None:
             entry.ticket_id, entry.verdict, entry.decided_at = known.ticket_id, Verdict.REPEATED, now
+    lay_there = update(LedgerEntry).where(*_at(place), LedgerEntry.uid == uid)
+    session.execute(lay_there.where(LedgerEntry.put_away_at.is_(None)).values(put_away_at=now))
     session.add(entry)
     return entry
 
 
-def uids_entered(session: Session, place: Place, uids: Sequence[int]) -> set[int]:
-    """Which of these messages the ledger has already."""
-    found: set[int] = set()
-    for start in range(0, len(uids), BATCH):
-        some = select(LedgerEntry.uid).where(*_at(place), LedgerEntry.uid.in_(uids[start : start + BATCH]))
-        found.update(session.scalars(some))
-    return found
+def entered(session: Session, place: Place, lying: Sequence[Lying]) -> set[int]:
+    """The UIDs of those messages that the ledger has: with the size and the arrival that it knows.
+
+    A server that tells another size than it delivers has its message fetched again, and no more.
+    """
+    found: set[tuple[int, int, datetime]] = set()
+    columns = LedgerEntry.uid, LedgerEntry.size, LedgerEntry.arrived_at
+    for start in range(0, len(lying), BATCH):
+        uids = [message.uid for message in lying[start : start + BATCH]]
+        found.update(session.execute(select(*columns).where(*_at(place), LedgerEntry.uid.in_(uids))).tuples())
+    return {one.uid for one in lying if (one.uid, one.size, one.arrived_at) in found}
 
 
 def undecided(session: Session, now: datetime) -> list[int]:
@@ -236,8 +264,8 @@ def identity_of(raw: bytes) -> str:
     return digest.hexdigest()
 
 
-def _first_not_quarantined(session: Session, first: LedgerEntry) -> LedgerEntry | None:
-    if first.verdict is not Verdict.QUARANTINED:
+def _first_that_led_somewhere(session: Session, first: LedgerEntry) -> LedgerEntry | None:
+    if first.verdict not in LEADS_NOWHERE:
         return first
     later = select(LedgerEntry).where(
         LedgerEntry.same_as == first.id,

@@ -2,8 +2,9 @@
 
 A row says what is to be said to whom, not the text: it is worded and sealed when it is delivered,
 for one recipient. ``once`` makes the same cause write the same mail only once; it lies in the clear,
-so it names a reporter by role, never by address. What a row needs that stands nowhere else (a new
-secret link) lies encrypted in ``facts`` until it is delivered.
+so it names a reporter by role, never by address. What a row needs that stands nowhere else lies
+encrypted in ``facts``: it stays there, since a mail may come back and be sent again. Only a secret link
+is gone once it has left; a receipt that is sent again brings a new one.
 """
 
 from collections.abc import Mapping

@@ -53,7 +53,8 @@ def message_in_quarantine(session: Session, number: int) -> LedgerEntry:
     if (something := session.scalars(became.limit(1)).first()) is not None and something.verdict:
         raise Refused(f"message {number} is not in quarantine: its verdict is {something.verdict.value}")
     if first.verdict is not Verdict.QUARANTINED:
-        raise Refused(f"message {number} is not in quarantine: it waits to be judged")
+        stands = f"its verdict is {first.verdict.value}" if first.verdict else "it waits to be judged"
+        raise Refused(f"message {number} is not in quarantine: {stands}")
     return first
 
 

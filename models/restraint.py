@@ -78,9 +78,12 @@ def was_told(session: Session, mail: Mail, problem: str) -> bool:
 
 
 def _wrote_to_us(mail: Mail) -> bool:
-    """Whether the recipient's own message made us write: only then can mail go round."""
+    """Whether the recipient's own message made us write: only then can mail go round.
+
+    What made us write about no ticket at all may have been anybody's.
+    """
     if mail.party == "reporter" or mail.ticket is None:
-        return mail.party == "reporter"
+        return True
     return mail.ticket.reporter.address_digest == mail.recipient_digest
 
 

@@ -129,6 +129,12 @@ def with_unhashed(signature: bytes, *subpackets: tuple[int, bytes]) -> bytes:
     return packet(2, body[:start] + len(area).to_bytes(2, "big") + area + body[end:])
 
 
+def with_hidden_recipient(message: bytes) -> bytes:
+    """A message whose first packet does not say to which key it is sealed (RFC 4880, section 5.1)."""
+    at = 2 if message[0] & 0x40 else 1 + (1 << (message[0] & 3))
+    return message[: at + 1] + bytes(8) + message[at + 9 :]
+
+
 def sealed_key_packet(cast: Cast) -> bytes:
     """The session key of a real message to the intake, without the message."""
     return _session(cast)[0]

@@ -12,6 +12,8 @@ from meldbalie.flows.operator.children import prefect_server
 from meldbalie.flows.operator.logs import Logs
 from meldbalie.flows.operator.supervisor import Supervisor
 from meldbalie.settings import Prefect, Settings
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
@@ -57,6 +59,8 @@ def prefect_api() -> Generator[PrefectServer]:
         ),
     ):
         yield server
+        for worker in (APILogWorker, EventsWorker):
+            worker.drain_all()  # else what they still hold is tried for a minute when the server has gone
     shutil.rmtree(home, ignore_errors=True)
 
 

@@ -12,13 +12,13 @@ from datetime import UTC, datetime, time, timedelta
 from flask import Blueprint, Response, abort, request
 from sqlalchemy import select
 
+from ..mailbox.armour import armoured
 from ..models.published_keys import PublishedKey
 from .database import db
 from .site import site
 
 #: Less than the year that RFC 9116 advises; it is computed by the day, so that it stays the same.
 SECURITY_TXT_LASTS = timedelta(days=180)
-LINE = 64
 _BASE_32 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _Z_BASE_32 = b"ybndrfg8ejkmcpqxot1uwisza345h769"
 
@@ -111,23 +111,9 @@ def _domain_of(address: str) -> str:
 
 
 def _armoured(key: PublishedKey) -> Response:
-    encoded = base64.b64encode(key.octets).decode()
-    lines = [encoded[start : start + LINE] for start in range(0, len(encoded), LINE)]
-    lines.append("=" + base64.b64encode(_crc24(key.octets).to_bytes(3, "big")).decode())
-    block = ["-----BEGIN PGP PUBLIC KEY BLOCK-----", "", *lines, "-----END PGP PUBLIC KEY BLOCK-----", ""]
-    answer = Response("\n".join(block), mimetype="application/pgp-keys")
+    answer = Response(armoured(key.octets, "PUBLIC KEY BLOCK"), mimetype="application/pgp-keys")
     answer.headers["Content-Disposition"] = f'attachment; filename="{key.fingerprint}.asc"'
     return answer
-
-
-def _crc24(octets: bytes) -> int:
-    """The checksum of RFC 4880, section 6.1; without it gpg 2.2 reads on into the last line."""
-    crc = 0xB704CE
-    for octet in octets:
-        crc ^= octet << 16
-        for _ in range(8):
-            crc = crc << 1 ^ (0x1864CFB if crc & 0x800000 else 0)
-    return crc
 
 
 def _for_everybody(answer: Response) -> Response:

@@ -52,7 +52,7 @@ def lines(place: Records, number: str, *, whole: bool = False) -> list[str]:
             ),
             "Mails",
             *(
-                f"  {mail.kind} to {printable(mail.recipient)}: {mail.state} {mail.problem or ''}"
+                f"  {mail.kind} to {printable(mail.recipient)}: {mail.state} {mail.problem or ''}".rstrip()
                 for mail in mails
             ),
             "History"

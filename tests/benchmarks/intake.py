@@ -1,117 +1,69 @@
-"""How fast intake is, from the mailbox to the ticket, against what gpg alone needs for the same messages.
+"""How many messages a second become tickets, against what gpg alone needs for the same messages.
 
     python -m meldbalie.tests.benchmarks.intake --messages 200
 
 Real Dovecot, real gpg, SQLite with every commit on the disk, and the functions that the intake flow
 calls; Prefect is left out, since it adds the same to every message. The floor is one bare
-``gpg --decrypt`` a message, without IMAP, MIME, database or anybody to tell. It is measured before
-and after, because machines have moods: believe the ratio, not the seconds.
+``gpg --decrypt`` a message, with as many at once, and without IMAP, MIME, database or anybody to tell.
+It is measured before and after, because machines have moods: believe the ratio, not the seconds.
 """
 
 import argparse
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from meldbalie.flows.filing import file_entry
-from meldbalie.flows.installation import Installation
 from meldbalie.flows.intake import put_away, take_waiting
-from meldbalie.flows.operator.demo_files import ADDRESSES, PASSWORD, make_people
-from meldbalie.flows.operator.mailserver import LocalMailServer
 from meldbalie.flows.shifts import Shift
 from meldbalie.mailbox.imap import IntakeMailbox
 from meldbalie.models import ledger
-from meldbalie.tests.flows.world import REPORT, Present, World, make_world
-from meldbalie.tests.prefect_server import PrefectServer
+from meldbalie.tests.benchmarks.workbench import report, say, timed, workbench
+from meldbalie.tests.flows.world import World
 
 Thing = TypeVar("Thing")
 ARMOUR = re.compile(rb"-----BEGIN PGP MESSAGE-----.*?-----END PGP MESSAGE-----\r?\n", re.DOTALL)
 MOST = 5000
+WORKERS = (1, 2)
 GPG_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class Took:
-    """Seconds that each part took."""
-
-    taking: float
-    filing: float
-    putting_away: float
-
-    @property
-    def whole(self) -> float:
-        """From the mailbox to the ticket and back."""
-        return self.taking + self.filing + self.putting_away
 
 
 def main(words: list[str] | None = None) -> int:
     """Measure and print; 1 when a message did not become a ticket."""
     args = _arguments(words)
-    directory = Path(tempfile.mkdtemp(prefix="mbb"))
-    directory.chmod(0o755)
-    try:
-        say("making keys and starting Dovecot")
-        people = make_people(directory)
-        with LocalMailServer(directory / "mailserver", addresses=ADDRESSES, password=PASSWORD) as mail:
-            present = Present(datetime.now(UTC))
-            nowhere = PrefectServer(4200, directory / "prefect", directory / "log")
-            place = make_world(directory, people, mail, nowhere, present)
-            world = World(place, people, mail, present, directory / "meldbalie.toml")
-            measure(world, args.messages, key=args.key)
-            place.keyring.stop()
-            place.database.close()
-            return int(len(world.tickets()) != args.messages)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with workbench() as world:
+        say(f"{args.messages} sealed and signed reports, {'each' if args.key else 'none'} with a key:")
+        for workers in WORKERS:
+            measure(world, args.messages, workers, key=args.key)
+        return int(len(world.tickets()) != args.messages * len(WORKERS))
 
 
-def measure(world: World, number: int, *, key: bool) -> None:
-    """Print what so many reports cost, bare and whole."""
-    reports = [_report(world, each, key=key) for each in told(range(number), "sealing reports", number)]
-    for report in reports:
-        world.arrives(report)
-    home = world.people.desk.home
-    decrypt(home, reports[0])
-    before = timed(lambda: _decrypt_all(home, reports))
-    took = take_in_all(world.place, number)
-    after = timed(lambda: _decrypt_all(home, reports))
-    floor = (before + after) / 2
-    size = sum(map(len, reports)) / number / 1024
-    say(f"{number} sealed and signed reports of {size:.1f} KiB, {'each' if key else 'none'} with a key")
-    for what, seconds in (
-        ("gpg --decrypt alone, before", before),
-        ("gpg --decrypt alone, after", after),
-        ("mailbox to ticket", took.whole),
-        ("  into the ledger", took.taking),
-        ("  opened, judged, filed", took.filing),
-        ("  put away", took.putting_away),
-    ):
-        say(f"{what:<28} {1000 * seconds / number:8.2f} ms a message {number / seconds:9.1f} /s")
-    say(f"mailbox to ticket takes {took.whole / floor:.2f} times the floor")
+def measure(world: World, number: int, workers: int, *, key: bool) -> None:
+    """Print what so many reports cost, bare and whole, with so many at once."""
+    start = len(world.tickets())
+    reports = [report(world, start + each, key=key) for each in range(number)]
+    for each in reports:
+        world.arrives(each)
+    world.present.passes(minutes=5)
+    bare = partial(_at_once, partial(decrypt, world.people.desk.home), reports, workers)
+    before = timed(bare)
+    steps = _take_in(world, workers)
+    floor = (before + timed(bare)) / 2
+    whole = sum(steps.values())
+    say(f"{workers} at once: {number / whole:.1f} a second; gpg alone {number / floor:.1f} a second")
+    for step, seconds in {"all of it": whole, **steps}.items():
+        each = 1000 * seconds / number
+        say(f"  {step:<24} {each:8.2f} ms a message, {seconds / floor:5.2f} times gpg alone")
 
 
-def take_in_all(place: Installation, number: int) -> Took:
-    """Take in what waits, as the flow does."""
-    with IntakeMailbox(place.imap) as mailbox, Shift("intake", place, minutes=0) as shift:
-        assert shift.is_ours()
-        taking = timed(lambda: take_waiting(place, mailbox, shift))
-        with place.database.reading() as session:
-            entries = ledger.undecided(session, place.clock())
-        filing = timed(lambda: [file_entry(place, one) for one in told(entries, "filing", number)])
-        return Took(taking, filing, timed(lambda: put_away(place, mailbox)))
-
-
-def decrypt(home: Path, report: bytes) -> None:
+def decrypt(home: Path, sealed: bytes) -> None:
     """Let gpg open a report and throw the text away."""
-    armour = ARMOUR.search(report)
+    armour = ARMOUR.search(sealed)
     assert armour is not None
     subprocess.run(
         ["gpg", "--homedir", str(home), "--batch", "--quiet", "--decrypt"],
@@ -123,34 +75,22 @@ def decrypt(home: Path, report: bytes) -> None:
     )
 
 
-def _decrypt_all(home: Path, reports: list[bytes]) -> None:
-    for report in told(reports, "gpg --decrypt alone", len(reports)):
-        decrypt(home, report)
+def _take_in(world: World, workers: int) -> dict[str, float]:
+    """Take in what waits, as the flow does; gives the seconds that each step took."""
+    place = world.place
+    with IntakeMailbox(place.imap) as mailbox, Shift("intake", place, minutes=0) as shift:
+        assert shift.is_ours()
+        taking = timed(lambda: take_waiting(place, mailbox, shift))
+        with place.database.reading() as session:
+            entries = ledger.undecided(session, place.clock())
+        filing = timed(lambda: _at_once(lambda entry: file_entry(place, entry), entries, workers))
+        putting_away = timed(lambda: put_away(place, mailbox))
+    return {"into the ledger": taking, "opened, judged, filed": filing, "put away": putting_away}
 
 
-def _report(world: World, number: int, *, key: bool) -> bytes:
-    padding = "\n".join(f"GET /zoeken?q={number}-{line} HTTP/1.1 200 {line * number}" for line in range(60))
-    return world.reports(f"{REPORT}\n{padding}\n", key=key)
-
-
-def timed(work: Callable[[], object]) -> float:
-    """The seconds that a piece of work takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def told(things: Iterable[Thing], what: str, number: int) -> Iterator[Thing]:
-    """The same things, with a line of progress at each fifth of them."""
-    for done, thing in enumerate(things):
-        if done % max(1, number // 5) == 0:
-            say(f"{what}: {done} of {number}")
-        yield thing
-
-
-def say(line: str) -> None:
-    """Print a line at once."""
-    print(line, flush=True)
+def _at_once(work: Callable[[Thing], object], things: Iterable[Thing], workers: int) -> None:
+    with ThreadPoolExecutor(workers) as threads:
+        list(threads.map(work, things))
 
 
 def _arguments(words: list[str] | None) -> argparse.Namespace:

@@ -1,5 +1,6 @@
 """The audit: whatever moves, vanishes or differs is noticed, and no report is lost or doubled by it."""
 
+import shutil
 import threading
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -193,14 +194,22 @@ def test_what_is_filed_and_cannot_be_put_away_is_noticed(
     assert differs(world) == {}
 
 
-def forgets_numbers(world: World, *folders: str) -> None:
-    """The server numbers the messages of these folders anew, as after a restore."""
+def forgets_numbers(world: World, *folders: str, same: bool = False) -> None:
+    """The server numbers the messages of these folders anew, as after a restore.
+
+    It may do so under the ``same`` UIDVALIDITY, so that another message gets an old UID.
+    """
     inbox = world.mail.drop.inbox(world.people.desk.address)
     world.mail.stop()
     for folder in folders:
         maildir = inbox if folder == "INBOX" else inbox / f".{folder}"
+        numbers = maildir / "dovecot-uidlist"
+        version, validity, _, folder_id, *_ = numbers.read_text().split()
         for file in (*maildir.glob("dovecot-uidlist*"), *maildir.glob("dovecot.index*")):
             file.unlink()
+        if same:
+            numbers.write_text(f"{version} {validity} N1 {folder_id}\n")
+            shutil.chown(numbers, maildir.owner(), maildir.group())
     world.mail.start()
 
 
@@ -226,6 +235,25 @@ def test_folders_that_the_server_numbers_anew_make_no_second_ticket_and_no_alarm
     assert world.tickets() == [FIRST, SECOND]
     assert lie_in(world, "INBOX") == 0
     assert len(outbox(world, MailKind.RECEIPT)) == 2
+
+
+def test_a_report_that_gets_the_number_of_an_earlier_one_is_not_taken_for_it(world: World) -> None:
+    world.arrives(world.reports())
+    goes_round(world)
+    forgets_numbers(world, "INBOX", same=True)
+    world.present.passes(minutes=1)
+    world.arrives(world.reports("Another one at https://www.voorbeeld.example/"))
+    world.present.passes(minutes=31)
+
+    differs(world)
+    goes_round(world)
+
+    with world.place.database.reading() as session:
+        lay = session.execute(select(LedgerEntry.uidvalidity, LedgerEntry.uid)).all()
+    assert len(lay) == 2
+    assert len(set(lay)) == 1
+    assert world.tickets() == [FIRST, SECOND]
+    assert lie_in(world, "INBOX") == 0
 
 
 def left_in_inbox(world: World) -> str:

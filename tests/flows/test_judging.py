@@ -175,6 +175,21 @@ def test_a_report_that_quotes_a_delivery_report_is_a_report(keyring: Keyring) ->
     assert verdict(letter, names_a_thread=True) is Verdict.JOINED_TICKET
 
 
+@pytest.mark.parametrize(
+    "more", [b"", b"List-Id: <cvd.voorbeeld.example>\n", b"X-Auto-Response-Suppress: All\n"]
+)
+@pytest.mark.parametrize("sender", [b"sanne@onderzoek.example", b"no-reply@bugbounty.example"])
+def test_nobody_who_quotes_a_delivery_report_is_taken_for_a_mail_system(
+    keyring: Keyring, more: bytes, sender: bytes
+) -> None:
+    subject = b"Undeliverable mails of your gateway disclose internal hosts"
+    raw = QUOTED.replace(b"Your mail server tells who exists", subject)
+    letter = open_letter(more + raw.replace(b"sanne@onderzoek.example", sender), keyring)
+
+    assert letter.bounced
+    assert verdict(letter) in (Verdict.OPENED_TICKET, Verdict.UNCLEAR)
+
+
 def test_the_number_of_a_ticket_in_a_subject_counts_for_nothing() -> None:
     assert verdict(opened("Subject: Re: [CVD-2026-0001] XSS")) is Verdict.OPENED_TICKET
 

@@ -42,7 +42,7 @@ def test_a_message_for_which_there_is_no_room_does_not_hold_up_the_others(desk: 
     with desk.poller() as poller:
         until(desk.is_done, "the first messages")
         pages = _pages(desk)
-        poller.room.write_text(str(pages + 100))  # of 4 KiB
+        poller.give_room(str(pages + 100))  # of 4 KiB
         desk.arrives((large + b"A" * 10**6 + b"\r\n", verdict))
         desk.prepare("plain")
         until(lambda: _entered(desk) == desk.sent.total() - 1, "the small message")
@@ -119,7 +119,7 @@ def test_a_message_is_not_blamed_for_a_full_disk(desk: Desk, monkeypatch: pytest
 
 @contextmanager
 def _no_room(desk: Desk, poller: Poller) -> Generator[None]:
-    poller.room.write_text(str(_pages(desk)))
+    poller.give_room(str(_pages(desk)))
     yield
     poller.give_room()
 

@@ -1,5 +1,7 @@
 """Prefect is made to agree with the database, on a real Prefect server."""
 
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -174,9 +176,17 @@ def test_a_shift_that_nobody_works_is_started(today: World, monkeypatch: pytest.
     reconcile()
     assert started == {"deliver": 1}
 
+    printed = [sys.executable, "-c", "from meldbalie.flows.processes import *; print(this_process())"]
+    dead = subprocess.run(printed, capture_output=True, text=True, check=True).stdout.strip()
+    with world.place.database.unit_of_work() as session:
+        now = world.present()
+        assert take_lease(session, "deliver", holder="killed", now=now, lasting=LEASE, process=dead)
+    reconcile()
+    assert started == {"deliver": 2}
+
     world.present.now += 1100 * LEASE
     reconcile()
-    assert started == {"deliver": 2, "intake": 1}
+    assert started == {"deliver": 3, "intake": 1}
 
 
 def test_a_silent_run_is_crashed_and_an_old_one_deleted_but_never_one_at_work(today: World) -> None:

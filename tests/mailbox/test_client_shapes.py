@@ -5,12 +5,20 @@ import base64
 import quopri
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from meldbalie.mailbox.keyring import Keyring
 from meldbalie.mailbox.opening import Opened, Problem, Verdict, open_letter
-from meldbalie.tests.cast import Cast, while_it_lasted
-from meldbalie.tests.packets import altered, packets_of, sealed_with_mdc
+from meldbalie.tests.cast import Cast, Member, while_it_lasted
+from meldbalie.tests.packets import (
+    altered,
+    literal,
+    packets_of,
+    sealed_with_mdc,
+    with_aead,
+    with_hidden_recipient,
+)
 from meldbalie.tests.pgpmail import (
     REPORT,
     TEXT_PART,
@@ -62,6 +70,8 @@ def _armours(armour: bytes) -> dict[str, bytes]:
         "quoted": b"\n".join(b"> " + line for line in lines),
         "quoted twice": b"\n".join(b">> " + line for line in lines),
         "no line end behind it": armour.rstrip(b"\n"),
+        "a byte order mark": b"\xef\xbb\xbf" + armour,
+        "one long line": head + b"\n\n" + b"".join(wide) + b"\n-----END PGP MESSAGE-----\n",
         "lines of 76": head + b"\n\n" + b"\n".join(wide) + b"\n-----END PGP MESSAGE-----\n",
     }  # fmt: skip
 
@@ -77,6 +87,22 @@ def test_armour_is_opened_in_whatever_state_it_arrives(cast: Cast, opened: Open)
             if (outcome(letter), letter.text.strip()) != (OPENED, text.decode().strip())
         }
         assert wrong == set()
+
+
+def test_a_byte_order_mark_hides_no_signature_and_no_key(cast: Cast, opened: Open) -> None:
+    signature = opened(
+        headers(cast.reporter) + plain(b"\xef\xbb\xbf" + cast.clearsign(REPORT, cast.reporter))
+    )
+    key = opened(headers(cast.stranger) + plain(b"\xef\xbb\xbf" + cast.public_key(cast.stranger)))
+    assert (signature.signature.verdict, signature.partly_signed) == (Verdict.GOOD, False)
+    assert [one.fingerprints for one in key.keys] == [(cast.stranger.fingerprint,)]
+
+
+def test_armour_may_name_the_charset_of_its_text(cast: Cast, opened: Open) -> None:
+    sealed = cast.encrypt("Уязвимость".encode("koi8-r"), by=cast.reporter)
+    for line in (b"Charset: KOI8-R", b"charset:koi8-r "):
+        armour = sealed.replace(b"MESSAGE-----\n", b"MESSAGE-----\nVersion: x\n" + line + b"\n", 1)
+        assert opened(headers(cast.reporter) + plain(armour)).text == "Уязвимость"
 
 
 def test_a_sealed_part_without_checksum_is_opened(cast: Cast, opened: Open) -> None:
@@ -275,6 +301,28 @@ def test_outlook_behind_exchange(cast: Cast, opened: Open) -> None:
         assert not letter.partly_encrypted
 
 
+@pytest.mark.parametrize("kind", [b"application/octet-stream", b"application/pgp-encrypted"])
+@pytest.mark.parametrize("name", [b"encrypted.asc", b""])
+def test_a_seal_without_its_marker_holds_an_entity_whichever_field_comes_first(
+    cast: Cast, opened: Open, kind: bytes, name: bytes
+) -> None:
+    apple = b"Content-Transfer-Encoding: 7bit\r\n" + TEXT_PART
+    protected = b"Autocrypt-Gossip: addr=x;\r\n keydata=\r\nSubject: Lek\r\n" + TEXT_PART
+    for entity in (TEXT_PART, apple, protected):
+        sealed = cast.encrypt(entity, by=cast.reporter)
+        letter = opened(
+            headers(cast.reporter) + multipart(b"mixed", plain(b"\r\n"), file(name, sealed, kind))
+        )
+        assert (outcome(letter), letter.text) == (OPENED, TEXT)
+        assert letter.subject == ("Lek" if entity is protected else "...")
+
+
+def test_headers_in_a_sealed_text_are_text(cast: Cast, opened: Open) -> None:
+    text = b"Host: www.gemeente.example\nContent-Type: text/html\n\n<script>\n"
+    letter = opened(headers(cast.reporter) + plain(cast.encrypt(text, by=cast.reporter)))
+    assert letter.text.encode() == text
+
+
 def test_apple_mail_signs_a_tree(cast: Cast, opened: Open) -> None:
     html = b"Content-Type: text/html; charset=utf-8\r\n\r\n<p>Lek</p>"
     tree = multipart(
@@ -430,6 +478,18 @@ def test_a_hidden_recipient_among_others_is_found_with_several_keys_of_ours(cast
                 assert (letter.problem, letter.text) == (None, TEXT)
 
 
+def test_a_hidden_recipient_without_an_mdc_is_found_with_several_keys_of_ours(cast: Cast) -> None:
+    with Keyring.throwaway() as ours:
+        for name in ("Vorig", "Nu"):
+            own = Member(name, "cvd@gemeente.example", ours.make_key(name, "cvd@gemeente.example"))
+            cast.gpg("--import", feed=ours.export_public(own.fingerprint))
+            sealed = with_hidden_recipient(with_aead(replace(cast, desk=ours, intake=own), literal(REPORT)))
+            letter = open_letter(headers(cast.reporter) + file(b"message.gpg", sealed), ours)
+            spoilt = open_letter(headers(cast.reporter) + file(b"message.gpg", altered(sealed, -30)), ours)
+            assert (letter.problem, letter.text) == (None, TEXT)
+            assert (spoilt.problem, spoilt.text) == (Problem.TAMPERED, "")
+
+
 def test_a_text_with_protected_headers_of_its_own_is_no_copy_of_them(cast: Cast, opened: Open) -> None:
     part = (
         b'Content-Type: text/plain; charset=utf-8; protected-headers="v1"\r\nContent-Disposition: inline\r\n'
@@ -439,6 +499,26 @@ def test_a_text_with_protected_headers_of_its_own_is_no_copy_of_them(cast: Cast,
         letter = opened(headers(cast.reporter) + body)
         assert (letter.text, letter.subject) == ("Mutt schrijft zo.\n", "Lek")
         assert letter.signature.verdict is Verdict.GOOD
+
+
+def test_a_text_with_protected_headers_and_no_subject_is_no_copy_of_them(cast: Cast, opened: Open) -> None:
+    for disposition in (b"", b"Content-Disposition: inline\r\n"):
+        part = b'Content-Type: text/plain; charset=utf-8; protected-headers="v1"\r\n' + disposition
+        part += b"\r\nHallo,\r\nLek: zie onder.\r\n"
+        letter = opened(headers(cast.reporter, subject=b"") + encrypted(cast, part))
+        assert letter.text == "Hallo,\nLek: zie onder.\n"
+
+
+def test_a_marker_with_a_name_is_a_marker_and_the_seal_may_have_its_type(cast: Cast, opened: Open) -> None:
+    sealed = cast.encrypt(b"Content-Transfer-Encoding: 7bit\r\n" + TEXT_PART, by=cast.reporter)
+    marker = file(b"PGPMIME Version.txt", b"Version: 1\r\n", b"application/pgp-encrypted")
+    for name, kind, shape in (
+        (b"versleuteld.dat", b"application/octet-stream", b"mixed"),
+        (b"encrypted.asc", b"application/pgp-encrypted", b"encrypted"),
+        (b"encrypted.asc", b"application/pgp-encrypted", b"mixed"),
+    ):
+        letter = opened(headers(cast.reporter) + multipart(shape, marker, file(name, sealed, kind)))
+        assert (outcome(letter), letter.text, letter.attachments) == (OPENED, TEXT, ())
 
 
 def test_a_file_that_calls_itself_pgp_encrypted_is_a_file(cast: Cast, opened: Open) -> None:

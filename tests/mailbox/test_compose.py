@@ -250,18 +250,13 @@ def test_a_mail_as_attachment_stays_a_closed_file(kind: str):
 
 
 def test_our_own_key_goes_along_so_that_answers_can_be_sealed():
-    message = read(
-        plain(draft(own_key=b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n", autocrypt=bytes(range(256)) * 5))
-    )
+    message = read(plain(draft(own_key=b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n")))
 
     _, key = message.get_payload()
     assert (key.get_content_type(), content(key)) == (
         "application/pgp-keys",
         b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n",
     )
-    attributes = dict(part.strip().split("=", 1) for part in message["Autocrypt"].split(";"))
-    assert attributes["addr"] == "cvd@voorbeeld.example"
-    assert email.base64mime.decode(attributes["keydata"]) == bytes(range(256)) * 5
 
 
 def test_a_sealed_mail_says_outside_only_what_the_way_needs():

@@ -3,7 +3,13 @@ altered mail."""
 
 import pytest
 from meldbalie.mailbox.gpg_status import GpgRun, SignatureState, StatusLine, signatures_in
-from meldbalie.mailbox.gpg_verdicts import Verification, decryption_problem, is_sealed, needs_second_opinion
+from meldbalie.mailbox.gpg_verdicts import (
+    Verification,
+    decryption_problem,
+    hidden_key,
+    is_sealed,
+    needs_second_opinion,
+)
 from meldbalie.mailbox.problem import Problem
 
 A, B = "A" * 40, "B" * 40
@@ -72,6 +78,26 @@ def test_only_without_an_mdc_is_a_failed_signature_looked_at_twice() -> None:
     assert needs_second_opinion(run(*aead, code=2), None)
     assert not needs_second_opinion(run(*aead), None)
     assert not needs_second_opinion(run(*SOUND, code=2), None)
+
+
+def test_a_failed_signature_is_looked_behind_only_where_gpg_stopped_at_it() -> None:
+    bad, cut = ("NEWSIG", f"BADSIG {A} x"), SOUND[:4]
+    assert needs_second_opinion(run(*cut, *bad, code=1), Problem.TAMPERED)
+    assert not needs_second_opinion(run(*cut, code=1), Problem.TAMPERED)
+    assert not needs_second_opinion(run(*cut, *bad, code=2), Problem.TAMPERED)
+    for word in ("DECRYPTION_FAILED", "BADMDC"):
+        assert not needs_second_opinion(run(*cut, *bad, word, code=1), Problem.TAMPERED)
+
+
+def test_only_a_hidden_recipient_under_an_mdc_excuses_an_exit_code() -> None:
+    hidden = (SOUND[0].replace("1 18", "0000000000000000 18"), f"DECRYPTION_KEY {A} {A} u", *SOUND[1:])
+    aead = [line.replace("INFO 2", "INFO 0") for line in hidden]
+    named = (SOUND[0], *hidden[1:])
+    assert decryption_problem(run(*hidden, code=2)) is None
+    assert decryption_problem(run(*named, code=2)) is Problem.TAMPERED
+    assert decryption_problem(run(*aead, code=2)) is Problem.TAMPERED
+    assert [hidden_key(run(*lines, code=2)) for lines in (aead, hidden, named)] == [A, None, None]
+    assert hidden_key(run(*aead)) is None
 
 
 def test_signatures_are_judged_one_by_one() -> None:

@@ -419,3 +419,11 @@ def test_a_letter_kept_from_another_day_is_read(tmp_path: Path) -> None:
     letters = Path(__file__).parent.parent / "letters"
     for path in letters.glob("*.eml"):
         assert Letter.read(path.read_bytes()).message_id
+
+
+def test_half_a_letter_never_comes_out_of_a_charset() -> None:
+    """UTF-7 can write a lone surrogate, which no mail and no hash can carry."""
+    letter = Letter.read(b"Subject: =?utf-7?q?+2AA-?=\n\nx")
+
+    assert decoded(b"a+2AA-b", "utf-7") == "a\ufffdb"
+    assert letter.subject.encode() == "\ufffd".encode()

@@ -208,6 +208,36 @@ def test_a_seal_without_mime_inside_is_taken_as_text(cast: Cast, opened: Open) -
 # Headers inside the seal
 
 
+def test_a_file_under_the_type_of_the_marker_never_disappears(cast: Cast, opened: Open) -> None:
+    packed = cast.gpg("--local-user", cast.reporter.fingerprint, "--sign", feed=b"%PDF-1.7 rapport")
+    armoured = b"Zie hieronder\n" + cast.encrypt(b"%PDF-1.7 rapport")
+    pdf = b"%PDF-1.7 rapport"
+    for name, content, expected in (
+        (b"report.pdf.pgp", packed, ("report.pdf", pdf)),
+        (b"report", packed, ("report", pdf)),
+        (b"report.pdf.pgp", armoured, ("report.pdf", pdf)),
+        (b"report.pdf", pdf, ("report.pdf", pdf)),
+        (b"notes.txt", b"Version: 1\nen meer", ("notes.txt", b"Version: 1\nen meer")),
+        (b"leeg.pgp", b"", ("leeg.pgp", b"")),
+    ):
+        part = file(name, content, b"application/pgp-encrypted")
+        for letter in (part, multipart(b"mixed", TEXT_PART, part)):
+            found = opened(headers(cast.reporter) + letter)
+            files = [(one.name, one.content) for one in found.attachments]
+            assert (files, found.problem) == ([expected], None), (name, letter[:30])
+    beside = file(b"poc.py", b"import os")
+    wrong = file(b"notes.txt", b"Let op", b"application/pgp-encrypted")
+    both = opened(headers(cast.reporter) + multipart(b"mixed", TEXT_PART, wrong, beside))
+    assert ([one.name for one in both.attachments], both.problem) == (["notes.txt", "poc.py"], None)
+
+
+@pytest.mark.parametrize("marker", [b"Version: 1", b"version:1\r\n\r\n", b"", b"Version: 1.0", b"PGP/MIME"])
+def test_no_marker_of_a_seal_is_a_file(cast: Cast, opened: Open, marker: bytes) -> None:
+    part = encrypted(cast, TEXT_PART).replace(b"Version: 1", marker, 1)
+    letter = opened(headers(cast.reporter) + part)
+    assert (letter.text, letter.attachments, letter.problem) == (TEXT, (), None)
+
+
 @pytest.mark.parametrize("parameter", [b'; protected-headers="v1"', b'; hp="cipher"', b""])
 def test_the_subject_and_thread_inside_the_seal_win(cast: Cast, opened: Open, parameter: bytes) -> None:
     inside = b"Subject: =?utf-8?q?L=C3=A9k?=\r\nIn-Reply-To: <a@b.example>\r\nReferences: <c@d.example>\r\n"
@@ -600,6 +630,42 @@ def test_html_alone_becomes_text_with_the_targets_of_its_links(opened: Open) -> 
     assert letter.targets == ("lek.example",)
 
 
+def test_a_plain_form_that_only_points_at_the_html_is_not_the_message(opened: Open) -> None:
+    words = b"<p>" + b"The search form reflects its parameter. " * 30 + b"</p>"
+    in_html = b"Content-Type: text/html\n\n" + words + b"\n"
+    stub = plain(b"This message is in HTML: please use a program that shows it.")
+    letter = opened(headers(b"a@b.example") + multipart(b"alternative", stub, in_html))
+
+    assert "reflects its parameter" in letter.text
+    own_words = plain(b"The form at /zoeken reflects q. " * 12)
+    letter = opened(headers(b"a@b.example") + multipart(b"alternative", own_words, in_html))
+    assert "reflects q" in letter.text
+    assert "reflects its parameter" not in letter.text
+
+
+@pytest.mark.parametrize("kind", [b"text/x-diff", b"text/csv", b"text/x-unheard-of"])
+def test_a_text_of_an_unknown_kind_is_shown(opened: Open, kind: bytes) -> None:
+    """RFC 2046, section 4.1.4."""
+    part = b"Content-Type: " + kind + b"\n\n--- a/login.php\n+++ b/login.php\n"
+    letter = opened(headers(b"a@b.example") + multipart(b"mixed", plain(b"see:"), part))
+
+    assert "+++ b/login.php" in letter.text
+    assert letter.attachments == ()
+    named = part.replace(kind, kind + b"; name=fix.patch")
+    letter = opened(headers(b"a@b.example") + multipart(b"mixed", plain(b"see:"), named))
+    assert [file.name for file in letter.attachments] == ["fix.patch"]
+
+
+def test_the_html_of_a_whole_letter_has_one_limit(cast: Cast) -> None:
+    """Beyond it only the bare words are taken: laying out is slow."""
+    words = b"<p>een<p>twee"
+    raw = headers(b"a@b.example") + multipart(b"mixed", *[b"Content-Type: text/html\n\n" + words] * 4)
+
+    letter = open_letter(raw, cast.desk, limits=Limits(html=2 * len(words)))
+    assert letter.text.split() == ["een", "twee"] * 4
+    assert letter.text.count("een\n\ntwee") == 2
+
+
 def test_files_inside_alternatives_are_kept(opened: Open) -> None:
     inside = multipart(
         b"mixed", b"Content-Type: text/html\r\n\r\nx", file(b"a.pdf", b"%PDF"), boundary=b"binnen"
@@ -721,3 +787,21 @@ def test_no_letter_makes_opening_raise(lines: list[bytes], line_end: bytes, cast
     letter = open_letter(line_end.join(lines), cast.desk)
     assert letter.problem is not Problem.UNREADABLE
     assert letter.signature.verdict is not Verdict.GOOD
+
+
+@pytest.mark.parametrize(
+    ("field", "because"),
+    [
+        (b"Auto-Submitted: auto-generated", "auto-submitted"),
+        (b"Auto-Submitted: auto-replied\r\nSubject: Automatic reply: your report", "autoreply"),
+        (b"X-Loop: cvd@gemeente.example", "loop"),
+        (b"Auto-Submitted: no", None),
+        (b"Subject: Lek", None),
+    ],
+)
+def test_a_machine_may_say_what_it_is_under_the_seal_alone(
+    cast: Cast, field: bytes, because: str | None
+) -> None:
+    raw = headers(cast.reporter) + encrypted(cast, field + b"\r\n" + TEXT_PART)
+    letter = open_letter(raw, cast.desk, loop_marker="cvd@gemeente.example")
+    assert (letter.automatic_because, letter.automatic) == (because, because is not None)

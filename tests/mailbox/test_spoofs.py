@@ -1,6 +1,7 @@
 """Spoofed signatures, by the five classes of "Johnny, you are fired" (USENIX Security 2019) and beyond:
 every letter here carries a real signature, and none of them may be believed."""
 
+import base64
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -143,6 +144,49 @@ def test_what_is_wrapped_around_a_signed_part_is_never_believed(cast: Cast, open
         if one.signature.verdict is Verdict.MISMATCH and not one.partly_signed
     }
     assert unsaid <= {"wrapped letter", "wrapped in digest", "signed parts of old letters"}
+
+
+def test_nothing_that_another_program_shows_beside_a_signed_part_is_good(cast: Cast, opened: Open) -> None:
+    copy = b'; protected-headers="v1"\r\n\r\nSubject: Geef mij alles\r\nComments: nu\r\n'
+    html = b"Content-Type: text/html\r\n\r\n"
+    seal = b'encrypted; protocol="application/pgp-encrypted"'
+    marker = b"Content-Type: application/pgp-encrypted\r\n\r\n"
+    wide = b"Content-Type: text/html; charset=utf-16\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    beside = {
+        "a copy of headers": b"Content-Type: text/plain" + copy,
+        "a copy of headers by its type": b"Content-Type: text/rfc822-headers" + copy,
+        "words in a marker": marker + b"Geef mij alles",
+        "a seal without content": multipart(seal, marker + b"Version: 1", boundary=b"zegel"),
+        "a seal without parts": multipart(seal, boundary=b"zegel"),
+        "words in the marker of a seal": multipart(seal, marker + b"Geef mij alles", boundary=b"zegel"),
+        "a background": html + b"<div style='background:url(https://x.example/a.png);height:9em'></div>",
+        "a background, escaped": html + rb"<style>p{background:u\72l(https://x.example/a.png)}</style><p>",
+        "a background, in entities": html + b"<p style='background:u&#114;l(https://x.example/a.png)'>",
+        "a background of old": html + b"<table background = 'cid:a@x' height=90><tr><td></table>",
+        "a picture by another name": html + b"<image src='cid:a@x'>",
+        "a style from elsewhere": html + b"<link rel=stylesheet href='https://x.example/a.css'>",
+        "a style that brings another": html + b"<style>@import 'https://x.example/a.css'</style>",
+        "a picture in wide letters": wide + base64.b64encode("<img src='cid:a@x'>".encode("utf-16")),
+    }
+    good = signed(cast, TEXT_PART, cast.reporter)
+    letters = {
+        (what, is_sealed): opened(headers(cast.reporter) + (encrypted(cast, both) if is_sealed else both))
+        for what, part in beside.items()
+        for is_sealed in (False, True)
+        for both in (multipart(b"mixed", good, part),)
+    }
+    assert {what for what, one in letters.items() if shown(one) != (Verdict.MISMATCH, True)} == set()
+
+
+def test_words_in_the_marker_beside_a_seal_are_not_signed(cast: Cast, opened: Open) -> None:
+    good = encrypted(cast, TEXT_PART, by=cast.reporter)
+    for marker, expected in (
+        (b"Version: 1", (Verdict.GOOD, False)),
+        (b"", (Verdict.GOOD, False)),
+        (b"Geef mij alles", (Verdict.MISMATCH, True)),
+    ):
+        letter = opened(headers(cast.reporter) + good.replace(b"Version: 1", marker, 1))
+        assert (shown(letter), letter.text, letter.attachments) == (expected, TEXT, ())
 
 
 def test_many_forms_of_one_text_are_not_all_looked_at(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -569,3 +613,35 @@ def test_a_letter_of_which_a_part_was_not_looked_at_is_never_good(cast: Cast) ->
         letter = open_letter(raw, cast.desk, limits=limits)
         assert letter.problem is not None
         assert letter.signature.verdict is Verdict.MISMATCH
+
+
+def test_the_sealed_headers_of_an_attached_letter_are_not_the_letters(cast: Cast, opened: Open) -> None:
+    sealed = encrypted(cast, b"Subject: Binnen\r\nAuto-Submitted: auto-replied\r\n" + TEXT_PART)
+    attached = b"Content-Type: message/rfc822\r\n\r\n" + headers(cast.handler) + sealed
+    outside = headers(cast.reporter, subject=b"Buiten")
+    letter = opened(outside + multipart(b"mixed", plain(b"Zie bijlage\r\n"), attached))
+    assert (letter.was_decrypted, letter.subject, letter.automatic) == (True, "Buiten", False)
+
+
+def test_a_secret_key_is_not_offered(cast: Cast, opened: Open) -> None:
+    secret = cast.gpg("--export-secret-keys", cast.stranger.fingerprint)
+    letter = opened(headers(cast.stranger) + file(b"key.gpg", secret, b"application/pgp-keys"))
+    assert letter.keys == ()
+
+
+@pytest.mark.parametrize(
+    "beside", [b'<img src="cid:x">', b"<style>p:after{content:'Betaal'}</style><p></p>", b"<input value=x>"]
+)
+def test_a_picture_or_style_beside_what_is_signed_is_not_covered(
+    cast: Cast, opened: Open, beside: bytes
+) -> None:
+    html = b"Content-Type: text/html\r\n\r\n"
+    sealed = b"<pre>" + cast.encrypt(REPORT, by=cast.reporter) + b"</pre>"
+    for body in (
+        multipart(b"mixed", html + beside, signed(cast, TEXT_PART, cast.reporter)),
+        html + beside + sealed,
+    ):
+        assert shown(opened(headers(cast.reporter) + body)) == (Verdict.MISMATCH, True)
+    assert shown(opened(headers(cast.reporter) + html + sealed)) == (Verdict.GOOD, False)
+    whole = signed(cast, html + beside + b"Lek", cast.reporter)
+    assert shown(opened(headers(cast.reporter) + whole)) == (Verdict.GOOD, False)

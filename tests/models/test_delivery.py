@@ -252,6 +252,19 @@ def test_the_secret_link_is_erased_from_the_outbox_once_it_has_left(
         assert {str(mail.facts) for mail in mails(session)} == {"None"}
 
 
+def test_what_a_mail_says_is_kept_so_that_it_can_be_sent_again(database: Database, reference: str) -> None:
+    deliver_all(database, but=MailKind.RECEIPT)
+    with database.reading() as session:
+        said = mail_of(session, MailKind.UNDELIVERED).facts
+
+    deliver_all(database)
+
+    with database.reading() as session:
+        again = mail_of(session, MailKind.UNDELIVERED)
+        assert (again.state, again.facts) == (MailState.SENT, said)
+        assert said
+
+
 def test_a_mail_that_belongs_to_no_ticket_is_delivered_and_parked_as_well(database: Database) -> None:
     with database.unit_of_work() as session:
         for once in ("one", "two"):

@@ -7,18 +7,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from meldbalie.models import acts
+from meldbalie.models import acts, joining
 from meldbalie.models.clocks import ClockKind
 from meldbalie.models.delivery import was_delivered
 from meldbalie.models.errors import Refused, UnknownTicket
 from meldbalie.models.filing import Received, join_ticket, open_ticket
+from meldbalie.models.holding import hold
 from meldbalie.models.joining import join, keep_apart
 from meldbalie.models.outbox import MailKind, MailState
 from meldbalie.models.session import Database
 from meldbalie.models.states import CloseReason, TicketState
 from meldbalie.models.suggestions import main_ticket, open_suggestions, tickets_joined_with
 from meldbalie.models.threads import Claims, Named, Standing, named_tickets
-from meldbalie.models.ticket import WaitingOn, ticket_called
+from meldbalie.models.ticket import Ticket, WaitingOn, ticket_called
 from meldbalie.tests.models.reports import (
     ARRIVED,
     FATIMA,
@@ -294,21 +295,51 @@ def test_joining_and_closing_at_once_leave_one_or_the_other(database: Database) 
         assert not first.is_open
 
 
+def waiting_for_a_lock(database: Database) -> int:
+    """How many transactions wait for another one, on PostgreSQL."""
+    asked = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    with database.reading() as session:
+        return session.scalars(asked).one()
+
+
+def test_two_tickets_joined_crosswise_at_once_are_joined_once(
+    postgres_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = postgres_database
+    suggested(database)
+    held: list[str] = []
+
+    def holds(session: Session, ticket: Ticket) -> None:
+        hold(session, ticket)
+        held.append(ticket.reference)
+        if len(held) == 1:
+            until(lambda: len(held) > 1 or waiting_for_a_lock(database), "the other to hold a ticket or wait")
+
+    def joins(ticket: str, other: str) -> str:
+        try:
+            joined(database, ticket, other)
+        except Refused as refusal:
+            return str(refusal)
+        return "joined"
+
+    monkeypatch.setattr(joining, "hold", holds)
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = sorted(pool.map(joins, (FIRST, SECOND), (SECOND, FIRST)))
+
+    assert "cannot be joined with itself" in outcomes[0]
+    assert outcomes[1] == "joined"
+
+
 def test_a_join_waits_for_whoever_closes_the_other_ticket(postgres_database: Database) -> None:
     database = postgres_database
     suggested(database)
-
-    def waits() -> int:
-        asked = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-        with database.reading() as session:
-            return session.scalars(asked).one()
 
     with ThreadPoolExecutor(1) as pool:
         with database.unit_of_work() as session:
             closed(session, FIRST)
             session.flush()
             joins = pool.submit(joined, database)
-            until(waits, "the join to wait for the ticket")
+            until(lambda: waiting_for_a_lock(database), "the join to wait for the ticket")
         joins.result()
 
     with database.reading() as session:

@@ -1,6 +1,7 @@
 """The ledger: what arrived is there once, byte for byte, and no report is taken for another."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import count
 
 import pytest
@@ -12,9 +13,9 @@ from meldbalie.models.ledger import (
     Place,
     Verdict,
     enter,
+    entered,
     identity_of,
     not_put_away,
-    uids_entered,
     undecided,
     were_put_away,
 )
@@ -250,14 +251,44 @@ def test_two_pollers_that_take_two_copies_at_once_open_one_report_and_lose_none(
     assert (decided.count(None), decided.count(Verdict.REPEATED)) == (1, 3)
 
 
-def test_the_ledger_knows_what_it_has_of_one_place(database: Database) -> None:
-    taken(database, letter(), 3)
-    taken(database, letter(body=b"other"), 5)
-    taken(database, letter(body=b"elsewhere"), 7, Place(INBOX.mailbox, 2))
+@dataclass(frozen=True)
+class Listed:
+    """A message as the server lists it."""
+
+    uid: int
+    size: int
+    arrived_at: datetime = ARRIVED
+
+
+def test_another_message_under_an_old_number_is_not_the_one_that_the_ledger_has(database: Database) -> None:
+    first = taken(database, letter(), 1)
+    size = len(letter())
 
     with database.reading() as session:
-        assert uids_entered(session, INBOX, list(range(2 * BATCH + 1))) == {3, 5}
-        assert uids_entered(session, INBOX, []) == set()
+        assert entered(session, INBOX, [Listed(1, size), Listed(2, size)]) == {1}
+        assert entered(session, INBOX, [Listed(1, size + 1)]) == set()
+        assert entered(session, INBOX, [Listed(1, size, ARRIVED + timedelta(seconds=1))]) == set()
+        assert entered(session, Place(INBOX.mailbox, 2), [Listed(1, size)]) == set()
+        assert entered(
+            session, INBOX, [Listed(1, size), *(Listed(uid, 1) for uid in range(2, 2 * BATCH))]
+        ) == {1}
+        assert entered(session, INBOX, []) == set()
+
+    second = taken(database, letter(body=BODY + b"!"), 1)
+    decide(database, second, Verdict.UNCLEAR)
+    with database.reading() as session:
+        assert entered(session, INBOX, [Listed(1, size + 1)]) == {1}
+        assert not_put_away(session, INBOX) == [(second, 1, Verdict.UNCLEAR)]
+        assert session.get_one(LedgerEntry, first).put_away_at == NOW
+
+
+def test_a_message_that_the_server_tells_another_size_of_is_entered_once(database: Database) -> None:
+    taken(database, letter(), 1)
+
+    with pytest.raises(IntegrityError):
+        taken(database, letter(), 1)
+
+    assert verdicts(database) == [None]
 
 
 def test_what_waits_for_a_verdict_comes_oldest_first(database: Database) -> None:
@@ -284,3 +315,17 @@ def test_what_is_decided_lies_in_the_inbox_until_it_was_put_away(database: Datab
     with database.reading() as session:
         assert not_put_away(session, INBOX) == [(failed, 2, Verdict.QUARANTINED)]
         assert session.get_one(LedgerEntry, filed).put_away_at == NOW
+
+
+@pytest.mark.parametrize("nowhere", [Verdict.AUTOMATIC, Verdict.BOUNCED])
+def test_a_copy_of_what_led_nowhere_is_judged(database: Database, nowhere: Verdict) -> None:
+    """Headers of the way do not make another message, but may have made it look automatic."""
+    first = taken(database, b"X-Autoreply: yes\r\n" + letter(), 1)
+    decide(database, first, nowhere)
+
+    copy = taken(database, letter(), 2)
+
+    with database.reading() as session:
+        entry = session.get_one(LedgerEntry, copy)
+        assert entry.same_as == first
+        assert entry.verdict is None

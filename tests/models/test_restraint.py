@@ -262,3 +262,20 @@ def test_an_outage_costs_no_mail_a_try_and_lets_all_of_them_wait(database: Datab
             assert claim_next(session, now) is None
             assert {mail.tries for mail in mails(session)} == {0}
             assert {mail.state for mail in mails(session)} == {MailState.WAITING}
+
+
+def test_what_strangers_send_us_does_not_flood_the_handlers(database: Database) -> None:
+    """A message that cannot be opened belongs to no ticket; each one writes to each handler."""
+    with database.unit_of_work() as session:
+        many = [
+            write_mail(
+                session, MailKind.QUARANTINED, FATIMA, party="staff", cause=str(number), now=NOW, ticket=None
+            )
+            for number in range(4)
+        ]
+        session.flush()
+        for mail in many[:3]:
+            mail.state, mail.sent_at = MailState.SENT, NOW
+
+        assert why_held_back(session, many[3], limits(address=(3, 10))) == TOO_MANY
+        assert why_held_back(session, many[3], limits(address=(4, 10))) is None

@@ -107,6 +107,13 @@ def test_sqlite_gives_what_we_rely_on(sqlite_database: Database) -> None:
     assert given == ["wal", 1, 2, 30000]
 
 
+def test_postgresql_may_not_tell_of_a_commit_that_it_may_lose(postgres_database: Database) -> None:
+    with postgres_database.engine.connect() as connection:
+        off = text("SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit'")
+        assert connection.scalar(off) == "off", "the server of the tests is hasty"
+        assert connection.scalar(text("SHOW synchronous_commit")) == "on"
+
+
 def test_processes_that_open_a_new_sqlite_database_together_all_can(tmp_path: Path) -> None:
     command = [sys.executable, "-c", WHO_LOOKS_FIRST, f"sqlite:///{tmp_path}/not/yet/there.db"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

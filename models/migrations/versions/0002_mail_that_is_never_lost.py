@@ -86,6 +86,10 @@ def upgrade() -> None:
     there = sa.text("same_as IS NOT NULL")
     op.create_index("ix_ledger_copies", "ledger", ["same_as"], sqlite_where=there, postgresql_where=there)
     op.create_index("ix_ledger_outcome", "ledger", ["verdict", "ticket_id", "same_as"])
+    with op.batch_alter_table("ledger", schema=None) as batch_op:
+        batch_op.drop_constraint("uq_ledger_mailbox", type_="unique")
+        batch_op.create_unique_constraint("uq_ledger_mailbox", ["mailbox", "uidvalidity", "uid", "digest"])
+
     with op.batch_alter_table("leases", schema=None) as batch_op:
         batch_op.add_column(sa.Column("process", sa.String(), nullable=True))
 
@@ -130,6 +134,10 @@ def downgrade() -> None:
 
     with op.batch_alter_table("leases", schema=None) as batch_op:
         batch_op.drop_column("process")
+
+    with op.batch_alter_table("ledger", schema=None) as batch_op:
+        batch_op.drop_constraint("uq_ledger_mailbox", type_="unique")
+        batch_op.create_unique_constraint("uq_ledger_mailbox", ["mailbox", "uidvalidity", "uid"])
 
     op.drop_index("ix_ledger_outcome", "ledger")
     op.drop_index("ix_ledger_copies", "ledger")

@@ -1,0 +1,108 @@
+"""A mail that came back says the same when it is sent again, whatever it is for."""
+
+import re
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from meldbalie.flows.deliver import deliver
+from meldbalie.flows.intake import intake
+from meldbalie.flows.key_watch import watch_keys
+from meldbalie.flows.sweep import fire_what_is_due
+from meldbalie.mailbox.keyring import Keyring
+from meldbalie.models import acts
+from meldbalie.models.alarms import AlarmKind, Look, take_note, tell_of_alarms
+from meldbalie.models.delivery import parked, try_again
+from meldbalie.models.filing import Received
+from meldbalie.models.key_problems import heed_key
+from meldbalie.models.outbox import Mail, MailKind, MailState
+from meldbalie.models.owners import Owner
+from meldbalie.models.ticket import ticket_called
+from meldbalie.tests.flows.glances import answers, goes_round, outbox, reply_address
+from meldbalie.tests.flows.test_intake_verdicts import bounce, sealed_to_somebody_else
+from meldbalie.tests.flows.world import World
+from sqlalchemy import select, update
+
+FIRST = "CVD-2026-0001"
+
+
+@pytest.fixture
+def everything_said(world: World) -> World:
+    """An installation that has sent at least one mail of every kind."""
+    for message in (world.reports(), sealed_to_somebody_else(world)):
+        world.arrives(message)
+    intake(minutes=0)
+    _another_key_comes(world)
+    deliver(minutes=0)
+    world.arrives(world.reports("And more.", recipient=reply_address(world, FIRST), key=False))
+    goes_round(world)
+    world.arrives(bounce(world, 1, reply_address(world, FIRST)))
+    goes_round(world)
+    world.present.passes(days=3)
+    fire_what_is_due(world.place)
+    _key_of_an_owner_ends(world)
+    with world.place.database.unit_of_work() as session:
+        now, ticket = world.present(), ticket_called(session, FIRST)
+        acts.confirm(session, ticket, by="Balie", because="Nagekeken.", now=now)
+        take_note(session, [Look(AlarmKind.UNDECIDED, frozenset({"1"}))], now=now)
+        tell_of_alarms(session, world.place.promise, now=now)
+    answers(world, FIRST)
+    sends_again(world)
+    assert {mail.kind for mail in outbox(world)} == set(MailKind)
+    assert {mail.state for mail in outbox(world)} == {MailState.SENT}
+    return world
+
+
+def _another_key_comes(world: World) -> None:
+    now = world.present()
+    with world.place.database.unit_of_work() as session:
+        ticket = ticket_called(session, FIRST)
+        offered = Received(
+            arrived_at=now,
+            subject="",
+            text="",
+            address=ticket.reporter.address,
+            key_problem="changed_key",
+            problem_key="D" * 40,
+        )
+        heed_key(session, ticket, offered, "reporter", world.place.promise, now=now)
+
+
+def _key_of_an_owner_ends(world: World) -> None:
+    address = world.people.network_team.address
+    with Keyring.throwaway() as theirs:
+        key = theirs.make_key("Netwerkteam", address, expires=world.present() + timedelta(days=5))
+        world.place.keyring.import_public(theirs.export_public(key))
+    with world.place.database.unit_of_work() as session:
+        session.scalars(select(Owner).where(Owner.name == "Netwerkteam")).one().fingerprint = key
+    assert watch_keys(world.place, world.place.keyring) == []
+
+
+def sends_again(world: World) -> None:
+    """A handler lets everything that is parked leave once more."""
+    with world.place.database.unit_of_work() as session:
+        for number in parked(session):
+            try_again(session, number, now=world.present())
+    deliver(minutes=0)
+
+
+def told(world: World) -> Counter[tuple[str, str, str]]:
+    """Who was told what, without secret links: a receipt that is sent again brings a new one."""
+    people = world.people
+    return Counter(
+        (person.name, mail.subject, re.sub(r"/s/[\w-]+", "/s/", mail.text))
+        for person in (people.handler, people.web_team, people.reporter, people.ibd)
+        for mail in world.read_by(person)
+    )
+
+
+def test_every_mail_says_the_same_when_it_is_sent_again(everything_said: World) -> None:
+    world = everything_said
+    before = told(world)
+
+    with world.place.database.unit_of_work() as session:
+        session.execute(update(Mail).values(state=MailState.PARKED, problem="bounced"))
+    sends_again(world)
+
+    assert {mail.state for mail in outbox(world)} == {MailState.SENT}
+    assert (told(world) - before).keys() == before.keys()

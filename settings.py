@@ -461,7 +461,8 @@ class Web(Section):
         default="memory://", description="Where counts are kept; a redis:// URL with several web machines."
     )
     publish_report: bool = Field(
-        default=False, description="Whether `/promise` shows everybody how the promise was kept, in whole years."
+        default=False,
+        description="Whether `/promise` shows everybody how the promise was kept, in whole years.",
     )
     publish_minimum: int = Field(
         default=5, ge=3, description="A smaller number of reports than this is not published."

@@ -1,7 +1,7 @@
-"""The calendar that clocks count by, kept in step with the settings; tickets follow a new version.
+"""What clocks count by, kept in step with the settings; tickets follow a new version.
 
-The sweep does this first, so that no rung fires by a calendar that no longer holds; `meldbalie calendar
-import` does it at once. Any number may do so at the same time, and whoever dies is gone on for.
+The sweep does this, and `meldbalie calendar import` at once. Any number may do so at the same time, and
+whoever dies is gone on for.
 """
 
 from collections.abc import Callable
@@ -18,36 +18,46 @@ BY_SETTINGS = "settings"
 
 
 def follow_calendar(place: Records, tell: Callable[[str], object]) -> list[str]:
-    """Make a version where the settings have changed, and wind what an earlier one was read for.
-
-    Tells of each clock that moved, a line each, and gives what failed.
-    """
+    """Make a version where the settings have changed; gives what failed."""
     try:
         with discreet("calendar"), place.database.unit_of_work() as session:
-            made = make_version(session, working_time(place.config), by=BY_SETTINGS, now=place.clock())
+            settings, promise = working_time(place.config), place.promise
+            made = make_version(session, settings, promise, by=BY_SETTINGS, now=place.clock())
         if made is not None:
             tell(f"the calendar of the settings is version {made.id}")
     except WorkFailed as failure:
         return [str(failure)]
-    return wind_anew(place, tell)
+    return []
 
 
-def wind_anew(place: Records, tell: Callable[[str], object]) -> list[str]:
-    """Wind the tickets that were read by an earlier calendar; one that fails does not stop the others."""
+def wind_anew(
+    place: Records, tell: Callable[[str], object], *, between: Callable[[], object] | None = None
+) -> list[str]:
+    """Wind the tickets that an earlier version was read for, telling of each clock that moved.
+
+    Gives what failed; one that fails does not stop the others. What cannot wait until thousands are
+    wound is done ``between`` some hundreds of them.
+    """
     failed: list[str] = []
     last = 0
     while tickets := _ahead(place, last):
         for ticket_id in tickets:
-            try:
-                with discreet(f"clocks of ticket {ticket_id}"), place.database.unit_of_work() as session:
-                    moved = rewind(session, ticket_id, place.promise, now=place.clock())
-            except WorkFailed as failure:
-                failed.append(str(failure))
-            else:
-                for one in moved:
-                    tell(line_of(place, one))
+            failed += _wound(place, ticket_id, tell)
         last = tickets[-1]
+        if between:
+            between()
     return failed
+
+
+def _wound(place: Records, ticket_id: int, tell: Callable[[str], object]) -> list[str]:
+    try:
+        with discreet(f"clocks of ticket {ticket_id}"), place.database.unit_of_work() as session:
+            moved = rewind(session, ticket_id, place.promise, now=place.clock())
+    except WorkFailed as failure:
+        return [str(failure)]
+    for one in moved:
+        tell(line_of(place, one))
+    return []
 
 
 def _ahead(place: Records, last: int) -> list[int]:

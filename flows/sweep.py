@@ -8,8 +8,9 @@ from prefect import flow, get_run_logger
 from sqlalchemy.exc import IntegrityError
 
 from ..models.ladder import Fired, climb, due_clocks
+from ..models.rewinding import bring_up_to_date
 from . import desk
-from .calendars import follow_calendar
+from .calendars import follow_calendar, wind_anew
 from .discretion import WorkFailed, discreet
 from .installation import Installation, installation
 from .key_watch import watch_keys
@@ -23,9 +24,17 @@ def sweep() -> int:
     """Fire what is due; gives how many rungs fired. Fails, for Prefect to show, when nobody is told."""
     with discreet("sweep"):
         place = installation()
-        not_wound = follow_calendar(place, get_run_logger().info)
-        fired, failed = fire_what_is_due(place)
-        failed += not_wound
+        tell = get_run_logger().info
+        failed = follow_calendar(place, tell)
+        fired = list[Fired]()
+
+        def fire() -> None:
+            now_fired, not_fired = fire_what_is_due(place)
+            fired.extend(now_fired)
+            failed.extend(not_fired)
+
+        fire()
+        failed += wind_anew(place, tell, between=fire)
         failed += watch_keys(place, place.keyring)
         watch_rota(place)
         unheard = reach(place, fired)
@@ -64,6 +73,7 @@ def fire_what_is_due(place: Installation) -> tuple[list[Fired], list[str]]:
 def _climb(place: Installation, clock_id: int) -> list[Fired]:
     try:
         with place.database.unit_of_work() as session:
+            bring_up_to_date(session, clock_id, place.promise, now=place.clock())
             rung = climb(session, clock_id, place.promise, now=place.clock())
     except IntegrityError:  # another sweeper was first
         return []

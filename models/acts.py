@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from .clock_rules import PAUSING
+from .clocks import Clock
 from .errors import AnswerIncomplete, IllegalMove, Refused
 from .filing import UNJUDGED, give_link, reporter_of, tell_owner
 from .holding import hold
@@ -134,9 +135,11 @@ def close(
     """End the ticket with a reason, which is an answer: the response clock stops when it is delivered.
 
     Nobody is reminded of it until then, because handlers are told when the mail cannot be delivered.
-    The IBD gets its copy of a closed ticket as well, unless it is called spam.
+    The IBD gets its copy of a closed ticket as well, unless it is called spam. A ticket that the clock
+    of a law runs on stays open: raises :class:`Refused`.
     """
     hold(session, ticket)
+    _refuse_over_laws(session, ticket, promise)
     _settle_copy(session, ticket, reason, now=now)
     _move(session, ticket, TicketState.CLOSED, by=by, because=because, promise=promise, now=now)
     ticket.close_reason = reason
@@ -165,6 +168,20 @@ def wait(
         raise Refused(f"say what the {on} is to do: clocks stand still while it is waited for")
     ticket.wait_for(on, by=by, at=now, because=because)
     wind(session, ticket, promise, now=now)
+
+
+def _refuse_over_laws(session: Session, ticket: Ticket, promise: Promise) -> None:
+    """What a law asks is still owed after a ticket is closed, and nobody would see it there."""
+    laws = {law.name: law for law in promise.statutory}
+    running = select(Clock.kind).where(
+        Clock.ticket_id == ticket.id, Clock.kind.in_(laws), Clock.stopped_at.is_(None)
+    )
+    for name in session.scalars(running.order_by(Clock.due_at)):
+        stops, starts = (which.replace("_", " ") for which in (laws[name].stops_on, laws[name].starts_on))
+        raise Refused(
+            f"the clock {name.replace('_', ' ')!r} still runs: note the milestone {stops!r} first,"
+            f" or withdraw {starts!r} if that was an error"
+        )
 
 
 def _settle_copy(session: Session, ticket: Ticket, reason: CloseReason, *, now: datetime) -> None:

@@ -135,13 +135,13 @@ class _Run:
         if rule is None or self.has_ended:
             return
         at = instant_of(event)
-        if rule.effect is Effect.STARTS:
-            self.starts += 1
-            self.round, self.started, self.stopped_at = self.starts, event, None
-            self.steps.append(Step(at, f"starts: {rule.because}"))
-            return
+        self.starts += rule.effect is Effect.STARTS
         if is_withdrawn:
             self.steps.append(Step(at, f"does not count, for it was withdrawn: {rule.because}"))
+            return
+        if rule.effect is Effect.STARTS:
+            self.round, self.started, self.stopped_at = self.starts, event, None
+            self.steps.append(Step(at, f"starts: {rule.because}"))
             return
         self.has_ended = rule.effect is Effect.ENDS
         if self.started is not None and self.stopped_at is None:

@@ -144,7 +144,6 @@ def _rules_of_law(law: Statutory) -> tuple[Rule, ...]:
     return (
         Rule(S, "milestone", {"what": law.starts_on}, f"milestone: {started}"),
         Rule(E, "milestone", {"what": law.stops_on}, f"milestone: {ended}"),
-        Rule(E, "milestone_withdrawn", {"what": law.starts_on}, f"withdrawn: {started}"),
     )
 
 

@@ -20,7 +20,7 @@ from .owners import Owner
 from .promise import Correspondent, Promise, RungPlan, Told
 from .ticket import Ticket
 
-SHARE = ClockKind.SHARE
+ENDS_WITH_TICKET = frozenset({ClockKind.RESPONSE, ClockKind.UPDATE, ClockKind.FIX})
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ def climb(session: Session, clock_id: int, promise: Promise, *, now: datetime) -
 def next_rung_at(session: Session, clock: Clock, promise: Promise) -> datetime | None:
     """When the ladder of a clock has to be looked at next; ``None`` while nobody is to be told.
 
-    Nobody is reminded of what waits for others, nor to answer a report that is closed: its closing
-    is on the way, and handlers hear when that cannot be delivered.
+    Nobody is reminded of what waits for others, nor of what ends with the ticket once it is closed: its
+    closing is on the way, and handlers hear when that cannot be delivered. Copies and laws go on.
     """
-    is_over = not clock.ticket.is_open and clock.kind != SHARE
+    is_over = not clock.ticket.is_open and clock.kind in ENDS_WITH_TICKET
     if clock.stopped_at is not None or clock.paused_since is not None or is_over:
         return None
     fired = _fired_rungs(session, clock)

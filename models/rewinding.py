@@ -12,11 +12,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from .calendar import Calendar
+from .calendar_versions import latest_version, plan_in
 from .clock_reading import read_clocks
-from .clock_rules import Happened
+from .clock_rules import Happened, Plan
 from .clocks import Clock
-from .due import calendar_from
 from .holding import hold
 from .promise import Promise
 from .ticket import Event, Ticket
@@ -45,13 +44,20 @@ def rewind(session: Session, ticket_id: int, promise: Promise, *, now: datetime)
     return [Moved(ticket.reference, clock.kind, before[clock.kind], clock.due_at) for clock in moved]
 
 
-def would_move(session: Session, promise: Promise, content: Mapping[str, Any]) -> Iterator[Moved]:
-    """What a calendar would move, ticket by ticket, while nothing is changed."""
-    calendar = calendar_from(content)
+def bring_up_to_date(session: Session, clock_id: int, promise: Promise, *, now: datetime) -> None:
+    """Read a clock's ticket again if an earlier calendar stands behind it: no rung fires by that."""
+    clock, version = session.get(Clock, clock_id), latest_version(session)
+    if clock is not None and version is not None and clock.calendar < version.id:
+        rewind(session, clock.ticket_id, promise, now=now)
+
+
+def would_move(session: Session, content: Mapping[str, Any]) -> Iterator[Moved]:
+    """What a version of this content would move, ticket by ticket, while nothing is changed."""
+    plan = plan_in(content)
     last = 0
     while tickets := _with_running_clocks(session, after=last):
         for ticket_id, reference in tickets:
-            yield from _moves(session, ticket_id, reference, promise, calendar)
+            yield from _moves(session, ticket_id, reference, plan)
         last = tickets[-1][0]
 
 
@@ -62,14 +68,12 @@ def _with_running_clocks(session: Session, *, after: int) -> list[tuple[int, str
     return list(session.execute(found).tuples())
 
 
-def _moves(
-    session: Session, ticket_id: int, reference: str, promise: Promise, calendar: Calendar
-) -> Iterator[Moved]:
+def _moves(session: Session, ticket_id: int, reference: str, plan: Plan) -> Iterator[Moved]:
     events = select(Event.at, Event.kind, Event.facts).where(Event.ticket_id == ticket_id).order_by(Event.seq)
     history = [Happened(at, kind, facts) for at, kind, facts in session.execute(events)]
-    rows = select(Clock.kind, Clock.due_at).where(Clock.ticket_id == ticket_id)
-    due = dict(session.execute(rows).tuples().all())
-    for reading in read_clocks(history, promise.plan(calendar)):
+    running = select(Clock.kind, Clock.due_at).where(Clock.ticket_id == ticket_id, Clock.stopped_at.is_(None))
+    due = dict(session.execute(running).tuples().all())
+    for reading in read_clocks(history, plan):
         was = due.get(reading.kind)
         if was is not None and was != reading.due_at:
             yield Moved(reference, reading.kind, was, reading.due_at)

@@ -4,14 +4,15 @@ Called in the transaction of whatever happened, after it stands in the history; 
 clock. What changed by it is added to the history, for people to read; clocks are never read off that.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from .calendar_versions import latest_version, plan_now
+from .calendar_versions import CalendarVersion, latest_version, plan_of, version_at
 from .clock_reading import Reading, read_clocks
-from .clock_rules import RESPONSE, SHARE, Happened
+from .clock_rules import RESPONSE, SHARE, Happened, Plan
 from .clocks import Clock
 from .ladder import next_rung_at
 from .promise import Promise
@@ -25,9 +26,9 @@ def wind(session: Session, ticket: Ticket, promise: Promise, *, now: datetime) -
     """Bring a ticket's clocks up to date; gives those that moved. Hold the ticket first."""
     session.flush()
     rows = {clock.kind: clock for clock in session.scalars(_clocks_of(ticket))}
-    version = latest_version(session)
     moved: list[Clock] = []
-    for reading in readings(session, ticket, promise):
+    for read in readings(session, ticket, promise):
+        reading = read.reading
         row = rows.pop(reading.kind, None)
         if row is None:
             row = Clock(ticket=ticket, ticket_id=ticket.id, kind=reading.kind)
@@ -38,18 +39,48 @@ def wind(session: Session, ticket: Ticket, promise: Promise, *, now: datetime) -
             moved.append(row)
             _tell_move(ticket, row, reading, now=now)
         _set(row, reading)
-        row.calendar = version.id if version else 0
+        row.calendar = read.version
         row.next_rung_at = next_rung_at(session, row, promise)
     for never_started in rows.values():  # the mail that started it came back, or its law was taken out
         session.delete(never_started)
     return moved
 
 
-def readings(session: Session, ticket: Ticket, promise: Promise) -> list[Reading]:
-    """The clocks of a ticket as its history says them now."""
+@dataclass(frozen=True)
+class Read:
+    """A clock, and what it was read by: the number of a calendar version, 0 before the first."""
+
+    reading: Reading
+    plan: Plan
+    version: int
+
+
+def readings(session: Session, ticket: Ticket, promise: Promise) -> list[Read]:
+    """The clocks of a ticket as its history says them; what has stopped counts by what held then."""
     rows = select(Event.at, Event.kind, Event.facts).where(Event.ticket_id == ticket.id).order_by(Event.seq)
     history = [Happened(at, kind, facts) for at, kind, facts in session.execute(rows)]
-    return read_clocks(history, plan_now(session, promise))
+    latest = latest_version(session)
+    by_latest = _read_by(latest, history, promise)
+    return [
+        read if read.reading.stopped_at is None else _as_it_stopped(session, read, latest, history, promise)
+        for read in by_latest
+    ]
+
+
+def _read_by(version: CalendarVersion | None, history: list[Happened], promise: Promise) -> list[Read]:
+    plan, number = plan_of(version, promise), version.id if version else 0
+    return [Read(reading, plan, number) for reading in read_clocks(history, plan)]
+
+
+def _as_it_stopped(
+    session: Session, read: Read, latest: CalendarVersion | None, history: list[Happened], promise: Promise
+) -> Read:
+    stopped_at = read.reading.stopped_at
+    version = version_at(session, stopped_at) if stopped_at else latest
+    if version is latest:
+        return read
+    then = _read_by(version, history, promise)
+    return next((one for one in then if one.reading.kind == read.reading.kind), read)
 
 
 def _set(row: Clock, reading: Reading) -> None:

@@ -58,7 +58,8 @@ def run(args: argparse.Namespace) -> int:
 def _take(place: Records, days: dict[str, str], by: str) -> int:
     with place.database.unit_of_work() as session:
         before = latest_version(session)
-        made = make_version(session, working_time(place.config), own_days=days, by=by, now=place.clock())
+        settings, now = working_time(place.config), place.clock()
+        made = make_version(session, settings, place.promise, own_days=days, by=by, now=now)
         changed = list(changes(before, made)) if made else []
     if made is None:
         print("the calendar says already what the file says: nothing changes")
@@ -77,12 +78,12 @@ def _take(place: Records, days: dict[str, str], by: str) -> int:
 def _preview(place: Records, days: dict[str, str]) -> int:
     with place.database.reading() as session:
         last = latest_version(session)
-        content, own_days = proposed(last, working_time(place.config), days)
+        content, own_days = proposed(last, working_time(place.config), place.promise, days)
         wanted = CalendarVersion(content=content, own_days=own_days)
         for line in changes(last, wanted):
             print(f"  {line}")
         moves = 0
-        for moved in would_move(session, place.promise, content):
+        for moved in would_move(session, content):
             moves += 1
             print(line_of(place, moved))
     print(f"clocks of open tickets that would move: {moves}; nothing was changed")
@@ -105,7 +106,7 @@ def calendar_in_words(place: Records) -> Iterator[str]:
             yield f"own day   {date.fromisoformat(day):%a %d %b %Y}  {name}"
         if version is None:
             yield "no version yet: the next sweep makes the first one"
-        elif proposed(version, working_time(place.config), None)[0] != version.content:
+        elif proposed(version, working_time(place.config), place.promise, None)[0] != version.content:
             yield "the settings have changed: the next sweep makes a version"
         yield from _versions(place, session)
 

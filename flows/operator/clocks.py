@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,13 +10,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ...models.calendar_versions import latest_version, plan_now
-from ...models.clock_reading import Reading
-from ...models.clock_rules import Plan
+from ...models.calendar_versions import latest_version
 from ...models.clocks import Clock, FiredRung
 from ...models.errors import UnknownTicket
 from ...models.ticket import Event, Ticket, ticket_called
-from ...models.winding import readings
+from ...models.winding import Read, readings
 from ..clock_words import title
 from ..installation import Records, records
 
@@ -47,29 +44,20 @@ def explained(place: Records, number: str) -> dict[str, Any]:
     """All there is to say about a ticket's clocks."""
     with place.database.reading() as session:
         ticket = ticket_called(session, number)
-        version, plan = latest_version(session), plan_now(session, place.promise)
+        version = latest_version(session)
         rows = {clock.kind: clock for clock in ticket.clocks}
         return {
             "ticket": ticket.reference,
             "calendar": version.id if version else 0,
-            "zone": plan.calendar.zone,
+            "zone": place.config.organisation.zone,
             "clocks": [
-                _clock(session, Read(ticket, reading, plan), rows.get(reading.kind))
-                for reading in readings(session, ticket, place.promise)
+                _clock(session, ticket, read, rows.get(read.reading.kind))
+                for read in readings(session, ticket, place.promise)
             ],
         }
 
 
-@dataclass(frozen=True)
-class Read:
-    """One reading of a ticket, and what it was read by."""
-
-    ticket: Ticket
-    reading: Reading
-    plan: Plan
-
-
-def _clock(session: Session, read: Read, row: Clock | None) -> dict[str, Any]:
+def _clock(session: Session, ticket: Ticket, read: Read, row: Clock | None) -> dict[str, Any]:
     reading = read.reading
     return {
         "clock": reading.kind,
@@ -80,10 +68,10 @@ def _clock(session: Session, read: Read, row: Clock | None) -> dict[str, Any]:
         "stopped_at": _utc(reading.stopped_at),
         "paused_since": _utc(reading.paused_since),
         "steps": [{"at": _utc(step.at), "told": step.told} for step in reading.steps],
-        "moves": _moves(session, read),
-        "rungs": [_rung(rung) for rung in _rungs(session, read)],
+        "moves": _moves(session, ticket, reading.kind),
+        "rungs": [_rung(rung) for rung in _rungs(session, ticket, reading.kind)],
         "next_rung_at": _utc(row.next_rung_at) if row else None,
-        "read_by_calendar": row.calendar if row else None,
+        "read_by_calendar": read.version,
     }
 
 
@@ -105,22 +93,18 @@ def _why(read: Read) -> str:
             return f"{hours} hours from the milestone, day and night"
 
 
-def _moves(session: Session, read: Read) -> list[dict[str, Any]]:
+def _moves(session: Session, ticket: Ticket, kind: str) -> list[dict[str, Any]]:
     """When the row was read anew to another due instant: after a pause, or by another calendar."""
-    found = select(Event.at, Event.facts).where(
-        Event.ticket_id == read.ticket.id, Event.kind == "clock_moved"
-    )
+    found = select(Event.at, Event.facts).where(Event.ticket_id == ticket.id, Event.kind == "clock_moved")
     return [
         {"at": _utc(at), "from": facts["from"], "to": facts["to"]}
         for at, facts in session.execute(found.order_by(Event.seq))
-        if facts["clock"] == read.reading.kind
+        if facts["clock"] == kind
     ]
 
 
-def _rungs(session: Session, read: Read) -> list[FiredRung]:
-    fired = select(FiredRung).where(
-        FiredRung.ticket_id == read.ticket.id, FiredRung.kind == read.reading.kind
-    )
+def _rungs(session: Session, ticket: Ticket, kind: str) -> list[FiredRung]:
+    fired = select(FiredRung).where(FiredRung.ticket_id == ticket.id, FiredRung.kind == kind)
     return list(session.scalars(fired.order_by(FiredRung.id)))
 
 

@@ -6,7 +6,7 @@ import signal
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,19 @@ from meldbalie.flows.installation import Records, working_time
 from meldbalie.flows.operator import calendar as command
 from meldbalie.models import acts
 from meldbalie.models.calendar import Duration
-from meldbalie.models.calendar_versions import CalendarVersion, make_version
+from meldbalie.models.calendar_versions import (
+    CalendarVersion,
+    changes,
+    latest_version,
+    make_version,
+    proposed,
+)
 from meldbalie.models.clocks import Clock, ClockKind
 from meldbalie.models.due import calendar_from
 from meldbalie.models.rewinding import Moved, would_move
 from meldbalie.models.session import Database
 from meldbalie.models.ticket import Event, first_broken_link, ticket_called
+from meldbalie.models.winding import wind
 from meldbalie.settings import Settings, WorkingTime
 from meldbalie.tests.models.conftest import (
     application_key,
@@ -32,11 +39,13 @@ from meldbalie.tests.models.conftest import (
 )
 from meldbalie.tests.models.reports import ANONYMOUS, PROMISE, clock_of, reported
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 __all__ = ["application_key", "database", "postgres_database", "postgres_template", "sqlite_database"]
 
 ARRIVAL = datetime(2026, 12, 21, 9, 0, tzinfo=UTC)  # Monday, 10:00 in Amsterdam
 NOW = datetime(2026, 12, 21, 12, 0, tzinfo=UTC)
+LATER = datetime(2026, 12, 26, 12, 0, tzinfo=UTC)
 #: 22, 23, 24 December, then Christmas and a weekend, 28, 29: the fifth working day.
 DUE = datetime(2026, 12, 29, 9, 0, tzinfo=UTC)
 #: 22, 23, then closed until 4 January, 4, 5, 6: the fifth.
@@ -69,7 +78,12 @@ def arrives(place: Records, many: int = 1) -> list[str]:
 def closes(place: Records, days: dict[str, str]) -> CalendarVersion | None:
     """Somebody says when the organisation is closed."""
     with place.database.unit_of_work() as session:
-        return make_version(session, working_time(place.config), own_days=days, by="Fatima", now=NOW)
+        return made_by(session, place, days)
+
+
+def made_by(session: Session, place: Records, days: dict[str, str]) -> CalendarVersion | None:
+    settings = working_time(place.config)
+    return make_version(session, settings, place.promise, own_days=days, by="Fatima", now=NOW)
 
 
 def due_of(place: Records, reference: str) -> datetime:
@@ -126,9 +140,9 @@ def test_a_preview_says_what_an_import_then_does_and_changes_nothing(place: Reco
             session, ticket_called(session, references[0]), text="We fix it.", fix_on=None,
             no_date_because="The supplier", by="Fatima", promise=place.promise, now=NOW,
         )  # fmt: skip
-    content = working_time(place.config) | {"closed": sorted(CLOSURE)}
     with place.database.reading() as session:
-        foretold = list(would_move(session, place.promise, content))
+        content, _ = proposed(None, working_time(place.config), place.promise, CLOSURE)
+        foretold = list(would_move(session, content))
         events = session.scalar(select(func.count(Event.id)))
 
     assert {one.reference for one in foretold} >= set(references[1:])
@@ -157,14 +171,43 @@ def test_a_change_of_the_settings_makes_one_version_however_many_sweep(place: Re
     with place.database.reading() as session:
         versions = list(session.scalars(select(CalendarVersion).order_by(CalendarVersion.id)))
     assert [version.made_by for version in versions] == ["settings", "settings"]
+    wind_anew(changed, lines.append)
     # Working days are now Mondays and Tuesdays: 22, 28, 29 December, 4 and 5 January.
     assert due_of(place, reference) == datetime(2027, 1, 5, 9, 0, tzinfo=UTC)
+
+
+def test_a_promise_that_changes_moves_what_runs_and_leaves_what_was_kept(place: Records) -> None:
+    """Five working days become two: who was answered in time, was; who was not, is owed it sooner."""
+    answered, waiting = arrives(place, 2)
+    late = ARRIVAL + timedelta(days=4)
+    with place.database.unit_of_work() as session:
+        ticket = ticket_called(session, answered)
+        ticket.record("published", by="Fatima", at=late, what="answer", fix_on="")
+        wind(session, ticket, place.promise, now=late)
+    stricter = replace(
+        place, promise=replace(place.promise, response=Duration.parse("2wd")), clock=lambda: LATER
+    )
+    lines: list[str] = []
+
+    follow_calendar(stricter, lines.append)
+    wind_anew(stricter, lines.append)
+
+    assert due_of(place, answered) == DUE
+    assert due_of(place, waiting) == datetime(2026, 12, 23, 9, 0, tzinfo=UTC)
+    with place.database.reading() as session:
+        version = latest_version(session)
+        assert version is not None
+        before = session.get(CalendarVersion, version.id - 1)
+        assert list(changes(before, version)) == ["response: 5wd -> 2wd"]
+    with place.database.unit_of_work() as session:  # whatever is wound later, that answer was in time
+        assert wind(session, ticket_called(session, answered), stricter.promise, now=LATER) == []
+    assert due_of(place, answered) == DUE
 
 
 def test_who_comes_second_waits_and_finds_the_version_made(place: Records) -> None:
     with ThreadPoolExecutor(1) as other:
         with place.database.unit_of_work() as session:
-            first = make_version(session, working_time(place.config), own_days=CLOSURE, by="Fatima", now=NOW)
+            first = made_by(session, place, CLOSURE)
             second = other.submit(closes, place, CLOSURE)
             with pytest.raises(TimeoutError):
                 second.result(timeout=0.5)

@@ -177,8 +177,10 @@ def test_a_statutory_clock_runs_from_its_milestone():
     assert "early_warning" not in read(OPENED)
     warned = read(OPENED, exploited, at(55, "milestone", what="authority_warned"))["early_warning"]
     assert warned.stopped_at == ARRIVED + 55 * HOUR
-    withdrawn = read(OPENED, exploited, at(55, "milestone_withdrawn", what="exploited"))["early_warning"]
-    assert withdrawn.stopped_at == ARRIVED + 55 * HOUR
+    withdrawn = at(55, "milestone_withdrawn", what="exploited")
+    assert "early_warning" not in read(OPENED, exploited, withdrawn)
+    again = read(OPENED, exploited, withdrawn, at(60, "milestone", what="exploited"))["early_warning"]
+    assert (again.round, again.started_at, again.stopped_at) == (2, ARRIVED + 60 * HOUR, None)
 
 
 def test_a_reading_says_why():

@@ -299,7 +299,7 @@ def test_a_milestone_that_is_withdrawn_had_not_been(database: Database, referenc
 
     assert clocks(database)[FIX].stopped_at is clocks(database)[LAW].stopped_at is None
     does(database, withdraw_milestone, ARRIVED + 3 * DAY, what="exploited", because="a test of ours")
-    assert clocks(database)[LAW].stopped_at == ARRIVED + 3 * DAY
+    assert LAW not in clocks(database)
     happens(database, "exploited", ARRIVED + 4 * DAY, ARRIVED + 4 * DAY)
     assert (clocks(database)[LAW].round, clocks(database)[LAW].stopped_at) == (2, None)
 
@@ -407,7 +407,7 @@ def test_a_new_calendar_moves_what_counts_by_it_and_says_which(database: Databas
     before = clocks(database)[RESPONSE].due_at
     with database.unit_of_work() as session:
         settings = {"zone": "Europe/Amsterdam", "hours": {"mon": [["09:00", "17:00"]]}}
-        version = make_version(session, settings, by="a test", now=ARRIVED)
+        version = make_version(session, settings, by_working_days, by="a test", now=ARRIVED)
         assert version is not None
         [stale] = tickets_to_wind(session)
         assert stale == ticket_called(session, reference).id
@@ -438,6 +438,22 @@ def test_a_clock_of_a_law_that_was_taken_out_of_the_settings_goes(database: Data
     wound(database, ARRIVED + HOUR, reports.PROMISE)
 
     assert LAW not in clocks(database)
+
+
+def test_nothing_is_closed_over_what_a_law_asks(database: Database, reference: str) -> None:
+    happens(database, "exploited", ARRIVED, ARRIVED + HOUR)
+    does(database, acts.accept, ARRIVED + HOUR, because="")
+    end = {"because": "done", "reason": CloseReason.REMEDIATED}
+
+    with pytest.raises(
+        Refused, match="'early warning' still runs: note the milestone 'authority warned' first"
+    ):
+        does(database, acts.close, ARRIVED + 2 * HOUR, **end)
+
+    happens(database, "authority_warned", ARRIVED + 2 * HOUR, ARRIVED + 2 * HOUR)
+    does(database, acts.close, ARRIVED + 3 * HOUR, **end)
+    with database.reading() as session:
+        assert not ticket_called(session, reference).is_open
 
 
 VERBS: dict[str, Callable[[Database, datetime], None]] = {

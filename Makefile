@@ -26,7 +26,7 @@ demo: setup ## Run everything on a local mail server and report as a researcher 
 	@$(BIN)/meldbalie demo $(if $(ONCE),--once)
 
 test: develop system-test ## Run the tests (TESTS="tests/models -k due" runs some)
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(if $(TESTS),$(BIN)/python -m pytest $(TESTS),sh tests/halves.sh $(BIN)/python)
 
 check: develop ## Check style, types and layout
 	@$(BIN)/ruff format --check .

@@ -38,12 +38,12 @@ def everything_said(world: World) -> World:
     goes_round(world)
     world.arrives(bounce(world, 1, reply_address(world, FIRST)))
     goes_round(world)
-    world.present.passes(days=3)
+    world.present.passes(days=4)  # to a Monday: at the weekend a reminder would wait
     fire_what_is_due(world.place)
     _key_of_an_owner_ends(world)
     with world.place.database.unit_of_work() as session:
         now, ticket = world.present(), ticket_called(session, FIRST)
-        acts.confirm(session, ticket, by="Balie", because="Nagekeken.", now=now)
+        acts.confirm(session, ticket, by="Balie", because="Nagekeken.", promise=world.place.promise, now=now)
         take_note(session, [Look(AlarmKind.UNDECIDED, frozenset({"1"}))], now=now)
         tell_of_alarms(session, world.place.promise, now=now)
     answers(world, FIRST)

@@ -23,6 +23,7 @@ from prefect.states import Completed
 
 from ..models.clocks import Clock, ClockKind
 from ..models.desk import DeskRun, desk_run_of
+from ..models.severity import UNRATED
 from ..models.states import STATE_LABELS
 from ..models.ticket import Ticket, ticket_called
 from .installation import Installation, Records
@@ -131,6 +132,7 @@ def run_tags(ticket: Ticket) -> list[str]:
     return [
         "ticket",
         f"owner:{ticket.owner_name}",
+        f"severity:{ticket.severity or UNRATED}",
         f"state:{ticket.state.value.lower()}",
         f"waiting:{ticket.waiting_on.value}",
     ]

@@ -14,11 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ..models.desk import DeskRun
 from ..models.milestones import MILESTONES
+from ..models.rating import rating_of
+from ..models.severity import UNRATED, Severity
 from ..models.states import NEXT_STATES, STATE_LABELS, CloseReason, TicketState
 from ..models.suggestions import Suggestion
-from ..models.ticket import Event, Ticket, WaitingOn
+from ..models.ticket import Ticket, WaitingOn
 from .clock_words import clocks_in_words
 from .desk import local
+from .history_words import told
 from .installation import Installation
 
 
@@ -31,6 +34,7 @@ class Action(StrEnum):
     ACCEPT = "accept: it will be fixed"
     DEFER = "put on hold"
     ASSIGN = "assign"
+    RATE = "set the severity"
     MILESTONE = "note a milestone"
     WITHDRAW = "withdraw a milestone"
     WAIT = "wait for somebody, or go on"
@@ -51,6 +55,8 @@ class Answer(BaseModel):
     expected_fix_date: date | None = None
     no_date_because: str = ""
     assign_to: str = ""
+    severity: Severity | None = None
+    cvss_vector: str = ""
     belongs_to: str = ""
     close_reason: CloseReason | None = None
     milestone: str = ""
@@ -79,8 +85,8 @@ def form(
             Field(
                 default="",
                 title="Text or reason",
-                description="Sent to the reporter, sealed to their key (of milestones and waiting only"
-                " handlers read the reason); deleted from Prefect at once.",
+                description="Sent to the reporter, sealed to their key (of the severity, milestones and"
+                " waiting only handlers read the reason); deleted from Prefect at once.",
                 json_schema_extra={"format": "textarea"},
             ),
         ),
@@ -98,6 +104,7 @@ def form(
             _one_of(["", *owners]),
             Field(default="", description="With assign: the owner who gets the report."),
         )
+    fields |= _of_the_severity()
     fields["belongs_to"] = (
         str,
         Field(
@@ -113,6 +120,25 @@ def form(
     fields |= _of_clocks(milestones)
     made = create_model("Form", __base__=RunInput, **fields)
     return made.with_initial_data(description=card)
+
+
+def _of_the_severity() -> dict[str, Any]:
+    """The fields by which handlers rate a ticket; one of the two is enough."""
+    return {
+        "severity": (
+            _one_of(["", *(severity.value for severity in Severity)]),
+            Field(default="", description="With set the severity: how you judge it. Empty: by the vector."),
+        ),
+        "cvss_vector": (
+            str,
+            Field(
+                default="",
+                title="CVSS vector",
+                description="With set the severity: of CVSS 3.0, 3.1 or 4.0, such as"
+                " CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N.",
+            ),
+        ),
+    }
 
 
 def _of_clocks(milestones: Sequence[str]) -> dict[str, Any]:
@@ -168,7 +194,7 @@ def actions(
         possible.append(Action.INVALIDATE)
     if TicketState.DEFERRED in following:
         possible.append(Action.DEFER)
-    possible += [Action.ASSIGN, Action.MILESTONE, Action.WAIT]
+    possible += [Action.ASSIGN, Action.RATE, Action.MILESTONE, Action.WAIT]
     if has_milestone:
         possible.append(Action.WITHDRAW)
     if not is_suggested:
@@ -193,9 +219,12 @@ def card(
     lines = [
         f"## {ticket.reference} · {STATE_LABELS[ticket.state][1]}",
         *([f"> **Not done:** {row.refused_because}", ""] if row.refused_because else []),
+        f"*As it stood {local(place, place.clock())}; `meldbalie show` tells what happened since.*",
+        "",
         f"- Received {local(place, ticket.arrived_at)}",
         *(f"- {line}" for line in clocks_in_words(place, ticket)),
         f"- Owner: {ticket.owner.name if ticket.owner else 'triage team'}",
+        f"- Severity: {rating_of(ticket) or UNRATED}",
         f"- Waiting on the {ticket.waiting_on}",
         f"- Expected fix date: {ticket.expected_fix_on or 'none given yet'}",
         f"- The reporter {_can_be_reached(ticket)}; signature: {ticket.signature}",
@@ -209,7 +238,7 @@ def card(
         f"- Why the clocks stand so: `meldbalie clocks {ticket.reference}`",
         "",
         "**History**",
-        *(f"- {local(place, entry.at)} {told(entry)}" for entry in ticket.history[-10:]),
+        *(f"- {local(place, entry.at)} {told(place, entry)}" for entry in ticket.history[-10:]),
     ]
     return "\n".join(lines)
 
@@ -218,12 +247,6 @@ def _can_be_reached(ticket: Ticket) -> str:
     if not ticket.reporter.address:
         return "left no address and reads the status page"
     return "gets sealed mail" if ticket.reporter.fingerprint else "has no key: answers wait at the link"
-
-
-def told(entry: Event) -> str:
-    """What happened, by whom, and the facts of it."""
-    facts = ", ".join(f"{name} {value}" for name, value in entry.facts.items() if value not in ("", None))
-    return f"{entry.kind.replace('_', ' ')} by {entry.actor}" + (f" ({facts})" if facts else "")
 
 
 def _one_of(values: list[str]) -> Any:

@@ -3,7 +3,7 @@
 Aggregates only: reference, reporter and text of a report are nowhere near it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
 from prefect import flow
@@ -17,10 +17,30 @@ NAME = "report"
 KEY = "promise"
 DAILY = 24 * 60.0
 NONE = "-"
-HEADER = (
-    "received", "in time", "late", "overdue", "pending", "kept", "hours late", "at most",
-    "median hours", "95 % within", "shared in time", "late", "overdue", "pending",
+NAMES = (
+    "received", "answered in time", "answered late", "unreachable", "overdue", "pending", "kept",
+    "hours late, median", "hours late, at most", "hours to answer, median", "hours to answer, 95 %",
+    "shared in time", "shared late", "share overdue", "share pending",
 )  # fmt: skip
+#: The figures that fit beside a group's name, and what their columns are called.
+COLUMNS: Mapping[str, str] = {
+    "received": "received",
+    "answered in time": "in time",
+    "answered late": "late",
+    "unreachable": "unreachable",
+    "overdue": "overdue",
+    "pending": "pending",
+    "kept": "kept",
+    "hours to answer, median": "median hours",
+    "shared in time": "shared in time",
+}
+LEGEND = (
+    "In time, late: when the answer reached the reporter.",
+    "Overdue: not answered, and the term has passed. Pending: not answered yet, within the term.",
+    "Unreachable: the answer was written, but the report came without an address to send it to.",
+    "Kept: answered in time, of all but the pending and the unreachable. Shared: the copy for the IBD.",
+    "Reports count where they arrived; spam is left out.",
+)
 
 
 @flow(name=NAME, flow_run_name=NAME)
@@ -57,28 +77,40 @@ def markdown(kept: Period) -> str:
 
 def _parts(kept: Period) -> Iterator[str]:
     yield f"# The promise from {kept.first} to {kept.last}\n"
-    yield from table("", [kept.whole])
-    yield from table("month", kept.by_month)
-    yield from table("owner", kept.by_owner)
+    yield "| all reports | |\n|---|---:|"
+    yield from (f"| {name} | {cell} |" for name, cell in figures(kept.whole).items())
+    yield ""
+    for title, groups in (
+        ("month", kept.by_month),
+        ("owner", kept.by_owner),
+        ("severity", kept.by_severity),
+    ):
+        yield from table(title, groups)
     yield "| open for | reports |\n|---|---:|"
     yield from (f"| {age} | {number} |" for age, number in kept.open_by_age)
-    yield f"\nMade {kept.made_at:%Y-%m-%d %H:%M} UTC. Reports count where they arrived; spam is left out."
+    yield f"\n{' '.join(LEGEND)}\n\nMade {kept.made_at:%Y-%m-%d %H:%M} UTC."
 
 
 def table(title: str, groups: Iterable[Kept]) -> Iterator[str]:
     """Groups of reports as the rows of a Markdown table."""
-    yield f"| {title} | {' | '.join(HEADER)} |\n|---|{'---:|' * len(HEADER)}"
+    yield f"| {title} | {' | '.join(COLUMNS.values())} |\n|---|{'---:|' * len(COLUMNS)}"
     for kept in groups:
         name = kept.group.replace("\\", "\\\\").replace("|", "\\|")
-        yield f"| {name} | {' | '.join(cells(kept))} |"
+        found = figures(kept)
+        yield f"| {name} | {' | '.join(found[column] for column in COLUMNS)} |"
     yield ""
 
 
+def figures(kept: Kept) -> dict[str, str]:
+    """The figures of a group by their names."""
+    return dict(zip(NAMES, cells(kept), strict=True))
+
+
 def cells(kept: Kept) -> list[str]:
-    """The figures of a group in the order of :data:`HEADER`."""
+    """The figures of a group in the order of :data:`NAMES`."""
     share = NONE if kept.share_in_time is None else f"{kept.share_in_time * 100:.0f} %"
     hours = (kept.hours_late, kept.hours_late_most, kept.hours_median, kept.hours_95)
-    counts = (kept.received, kept.in_time, kept.late, kept.overdue, kept.pending)
+    counts = (kept.received, kept.in_time, kept.late, kept.unreachable, kept.overdue, kept.pending)
     shared = (kept.shared_in_time, kept.shared_late, kept.share_overdue, kept.share_pending)
     return [
         *map(str, counts),

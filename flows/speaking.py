@@ -19,6 +19,7 @@ from ..models.ledger import LedgerEntry
 from ..models.links import make_link
 from ..models.outbox import Mail, MailKind
 from ..models.owners import AssetKind
+from ..models.rating import rating_of
 from ..models.routing import route
 from ..models.states import CLOSE_LABELS, NEXT_STEPS, STATE_LABELS, TicketState
 from ..models.suggestions import open_suggestions
@@ -97,7 +98,7 @@ def _handler_report(place: Installation, session: Session, mail: Mail) -> Spoken
 
 def _ibd_copy(place: Installation, session: Session, mail: Mail) -> Spoken:
     ticket, message = _ticket(mail), _message(mail)
-    identity = identity_of(ticket)
+    identity, rating = identity_of(ticket), rating_of(ticket)
     scrubbed = scrub(message.text, identity)
     was_released = "released" in (mail.facts or {})
     if scrubbed.doubt and not was_released:
@@ -108,7 +109,7 @@ def _ibd_copy(place: Installation, session: Session, mail: Mail) -> Spoken:
             ticket=ticket.reference,
             received_at=ticket.arrived_at,
             targets=targets,
-            severity=None,
+            severity=str(rating) if rating else None,
             report=without_reporter(message.text, identity),
             on_request=tuple(
                 OnRequest(media_type=file.type, size=file.size, sha256=file.sha256)
@@ -166,7 +167,7 @@ def _rung(place: Installation, session: Session, mail: Mail) -> Spoken:
         words=facts.get("words", "reminder"),
         acknowledge=_acknowledge_link(place, facts),
         acknowledge_by=datetime.fromisoformat(facts["acknowledge_by"]) if "acknowledge" in facts else None,
-        run_url=_run_address(place, session, ticket),
+        run_url=_run_address(place, session, ticket) if mail.party == "staff" else None,
     )
     return Spoken(told, told)
 

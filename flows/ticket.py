@@ -24,6 +24,7 @@ from ..models.desk import DeskRun, desk_run_of
 from ..models.errors import Refused
 from ..models.milestones import known_milestones, milestone, milestones_of, withdraw_milestone
 from ..models.owners import Owner
+from ..models.rating import rate
 from ..models.suggestions import open_suggestions, tickets_joined_with
 from ..models.ticket import Event, Ticket, ticket_called
 from . import desk
@@ -32,7 +33,7 @@ from .discretion import discreet
 from .forms import Action, Answer, card, form
 from .installation import Installation, installation
 
-DECISIONS = frozenset({"moved", "answered", "assigned", "milestone", "milestone_withdrawn"})
+DECISIONS = frozenset({"moved", "answered", "assigned", "rated", "milestone", "milestone_withdrawn"})
 
 
 @flow(name="ticket", flow_run_name="{reference}")
@@ -129,8 +130,11 @@ def _act(place: Installation, session: Session, subject: Ticket, answer: Answer)
             acts.defer(session, subject, because=because, **moves)
         case Action.ASSIGN:
             acts.assign(session, subject, to=answer.assign_to, because=because, **who)
+        case Action.RATE:
+            rating: dict[str, Any] = {"severity": answer.severity, "vector": answer.cvss_vector}
+            rate(session, subject, because=because, **rating, **who)
         case Action.MILESTONE:
-            at = _happened_at(place, answer)
+            at = _happened_at(place, answer, who["now"])
             milestone(session, subject, what=answer.milestone, happened_at=at, because=because, **moves)
         case Action.WITHDRAW:
             withdraw_milestone(session, subject, what=answer.milestone, because=because, **moves)
@@ -150,11 +154,11 @@ def _act(place: Installation, session: Session, subject: Ticket, answer: Answer)
             acts.close(session, subject, reason=answer.close_reason, because=because, **moves)
 
 
-def _happened_at(place: Installation, answer: Answer) -> datetime:
+def _happened_at(place: Installation, answer: Answer, now: datetime) -> datetime:
     """When a milestone happened; a time without an offset is the organisation's own."""
     given = answer.happened_at
     if given is None:
-        return place.clock()
+        return now
     return given if given.tzinfo else given.replace(tzinfo=ZoneInfo(place.config.organisation.zone))
 
 
@@ -166,6 +170,7 @@ USED: Mapping[Action, frozenset[str]] = {
     Action.ACCEPT: frozenset({"text"}),
     Action.DEFER: frozenset({"text"}),
     Action.ASSIGN: frozenset({"text", "assign_to"}),
+    Action.RATE: frozenset({"text", "severity", "cvss_vector"}),
     Action.MILESTONE: frozenset({"text", "milestone", "happened_at"}),
     Action.WITHDRAW: frozenset({"text", "milestone"}),
     Action.WAIT: frozenset({"text", "wait_for"}),

@@ -2,7 +2,9 @@
 
 A report counts in the period in which it arrived, from its arrival to the answer that reached the
 reporter. What a handler called spam is no report. A report that was closed without an answer that
-arrived is still owed one. Aggregates only: nothing here names a ticket, or a person but the owners.
+arrived is still owed one. Where the answer was written and nobody can be told, for the report came without
+an address and no link was given out, it is neither in time nor late: such reports are counted apart.
+Aggregates only: nothing here names a ticket, or a person but the owners.
 
 Rows are streamed, and of a report only its durations are kept: memory grows by some 70 bytes a report,
 measured over 100,000 of them.
@@ -23,13 +25,16 @@ from .calendar import Calendar
 from .clock_reading import end_of_day
 from .clocks import Clock, ClockKind
 from .owners import Owner
+from .severity import UNRATED, Severity
 from .states import CloseReason, TicketState
-from .ticket import Ticket
+from .ticket import Event, Ticket
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 #: How old an open report may be, in days: the upper ends of the groups.
 AGES = (7, 30, 90, 180)
 ROWS_AT_ONCE = 1000
+#: How reports are grouped by severity, in this order.
+SEVERITIES = (*(severity.value for severity in Severity), UNRATED)
 
 
 @dataclass(frozen=True)
@@ -38,10 +43,12 @@ class Report:
 
     arrived_at: datetime
     owner: str
+    severity: str
     due_at: datetime
     answered_at: datetime | None
     share_due_at: datetime | None
     shared_at: datetime | None
+    is_unreachable: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,8 @@ class Kept:
     received: int
     in_time: int
     late: int
+    unreachable: int
+    """Written, and nobody can be told."""
     overdue: int
     pending: int
     hours_late: float | None
@@ -76,13 +85,14 @@ class Kept:
 
 @dataclass(frozen=True)
 class Period:
-    """What was kept in a period: in all, by owner, by month; and how old what is open is now."""
+    """What was kept in a period: in all, by owner, severity and month; and how old what is open is now."""
 
     first: date
     last: date
     made_at: datetime
     whole: Kept
     by_owner: tuple[Kept, ...]
+    by_severity: tuple[Kept, ...]
     by_month: tuple[Kept, ...]
     open_by_age: tuple[tuple[str, int], ...]
 
@@ -95,6 +105,7 @@ class Tally:
     now: datetime
     in_time: int = 0
     late: int = 0
+    unreachable: int = 0
     overdue: int = 0
     pending: int = 0
     shared_in_time: int = 0
@@ -109,6 +120,8 @@ class Tally:
         if report.answered_at is None:
             self.overdue += self.now > report.due_at
             self.pending += self.now <= report.due_at
+        elif report.is_unreachable:
+            self.unreachable += 1
         else:
             is_late = report.answered_at > report.due_at
             self.late += is_late
@@ -132,9 +145,10 @@ class Tally:
         """What was counted."""
         return Kept(
             group=self.group,
-            received=self.in_time + self.late + self.overdue + self.pending,
+            received=self.in_time + self.late + self.unreachable + self.overdue + self.pending,
             in_time=self.in_time,
             late=self.late,
+            unreachable=self.unreachable,
             overdue=self.overdue,
             pending=self.pending,
             hours_late=_rounded(median(self.lateness) if self.lateness else None),
@@ -160,11 +174,13 @@ def period(
     """Count the reports that arrived from one local day to another, both included."""
     whole = Tally("all", now)
     by_owner: dict[str, Tally] = {}
+    by_severity: dict[str, Tally] = {}
     by_month: dict[str, Tally] = {}
     for report in reports_between(session, first, last, calendar):
         month = f"{day_of(report.arrived_at):%Y-%m}"
         whole.add(report)
         by_owner.setdefault(report.owner, Tally(report.owner, now)).add(report)
+        by_severity.setdefault(report.severity, Tally(report.severity, now)).add(report)
         by_month.setdefault(month, Tally(month, now)).add(report)
     return Period(
         first=first,
@@ -172,6 +188,7 @@ def period(
         made_at=now,
         whole=whole.kept(),
         by_owner=tuple(by_owner[name].kept() for name in sorted(by_owner)),
+        by_severity=tuple(by_severity[name].kept() for name in SEVERITIES if name in by_severity),
         by_month=tuple(by_month[name].kept() for name in sorted(by_month)),
         open_by_age=ages(now - arrived_at for arrived_at in _open_since(session)),
     )
@@ -218,10 +235,13 @@ def _open_since(session: Session) -> Iterator[datetime]:
 def _reports(which: ColumnElement[bool]) -> Select[Any]:
     """What is counted, of each report and not of what was called spam."""
     response, share = aliased(Clock), aliased(Clock)
+    stopped_it = select(Event.id).where(
+        Event.ticket_id == Ticket.id, Event.at == response.stopped_at, Event.kind == "unreachable"
+    )
     return (
         select(
-            Ticket.arrived_at, Owner.name, response.due_at, response.stopped_at,
-            share.due_at, share.stopped_at,
+            Ticket.arrived_at, Owner.name, Ticket.severity, response.due_at, response.stopped_at,
+            share.due_at, share.stopped_at, stopped_it.exists(),
         )
         .join(response, and_(response.ticket_id == Ticket.id, response.kind == ClockKind.RESPONSE))
         .outerjoin(share, and_(share.ticket_id == Ticket.id, share.kind == ClockKind.SHARE))
@@ -231,12 +251,14 @@ def _reports(which: ColumnElement[bool]) -> Select[Any]:
 
 
 def _report(row: Row[Any]) -> Report:
-    arrived_at, owner, due_at, answered_at, share_due_at, shared_at = row
+    arrived_at, owner, severity, due_at, answered_at, share_due_at, shared_at, is_unreachable = row
     return Report(
         arrived_at=arrived_at,
         owner=owner or "triage",
+        severity=severity or UNRATED,
         due_at=due_at,
         answered_at=answered_at,
         share_due_at=share_due_at,
         shared_at=shared_at,
+        is_unreachable=is_unreachable,
     )

@@ -25,6 +25,7 @@ from sqlalchemy.orm import (
 from .base import Base
 from .errors import IllegalMove, UnknownTicket
 from .owners import Owner
+from .severity import Severity
 from .states import NEXT_STATES, STATE_LABELS, CloseReason, TicketState
 from .vault import SealedBytes, SealedText
 
@@ -66,8 +67,11 @@ class Ticket(Base):
     waiting_on: Mapped[WaitingOn] = mapped_column(default=WaitingOn.HANDLER)
     arrived_at: Mapped[datetime]
     opened_at: Mapped[datetime]
-    closed_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None] = mapped_column(index=True)
     expected_fix_on: Mapped[date | None]
+    severity: Mapped[Severity | None]
+    cvss_vector: Mapped[str | None]
+    cvss_score: Mapped[float | None]
     tlp: Mapped[str] = mapped_column(default="TLP:AMBER")
     was_encrypted: Mapped[bool] = mapped_column(default=False)
     signature: Mapped[str] = mapped_column(default="none")

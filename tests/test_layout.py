@@ -48,6 +48,7 @@ ONE_DOOR: Mapping[str, set[str]] = {
     "imapclient": {"mailbox.imap", "mailbox.imap_session", "mailbox.putting_away"},
     "imaplib": {"mailbox.imap_session"},
     "holidays": {"models.closed_days"},
+    "cvss": {"models.severity"},
 }
 
 #: Who may do more with mailbox.smtp than name the server.

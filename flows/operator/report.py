@@ -12,9 +12,10 @@ from typing import Any
 from ...models.errors import Refused
 from ...models.kept import Kept, Period
 from ..installation import records
-from ..report import cells, kept_in
+from ..report import COLUMNS, LEGEND, figures, kept_in
 
 FIRST_YEAR, LAST_YEAR = 1970, 9998
+WIDTH = max(map(len, COLUMNS.values())) + 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--until", dest="last", metavar="DAY", type=_day, help="the last day, included (today)")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object")
-    form.add_argument("--csv", action="store_true", help="a line for the whole, each month and each owner")
+    form.add_argument(
+        "--csv", action="store_true", help="a line for the whole, the months, owners and severities"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,14 +62,17 @@ def as_mapping(kept: Period) -> dict[str, Any]:
         "until": str(kept.last),
         "made_at": kept.made_at.isoformat(),
         "whole": _mapping(kept.whole),
-        "by_month": [_mapping(each) for each in kept.by_month],
-        "by_owner": [_mapping(each) for each in kept.by_owner],
+        **{f"by_{by}": [_mapping(each) for each in groups] for by, groups in _parts(kept).items()},
         "open_by_age": dict(kept.open_by_age),
     }
 
 
 def _mapping(kept: Kept) -> dict[str, Any]:
     return asdict(kept) | {"share_in_time": _share(kept)}
+
+
+def _parts(kept: Period) -> dict[str, tuple[Kept, ...]]:
+    return {"month": kept.by_month, "owner": kept.by_owner, "severity": kept.by_severity}
 
 
 def _share(kept: Kept) -> float | None:
@@ -77,8 +83,8 @@ def write_csv(kept: Period) -> None:
     """The report as a spreadsheet takes it; a name that it would run as a formula gets a quote in front."""
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow(["by", *(field.name for field in fields(Kept)), "share_in_time"])
-    groups = [("all", (kept.whole,)), ("month", kept.by_month), ("owner", kept.by_owner)]
-    for by, members in groups:
+    groups = {"all": (kept.whole,), **_parts(kept)}
+    for by, members in groups.items():
         for member in members:
             name, *figures = _mapping(member).values()
             safe = f"'{name}" if name[:1] in "=+-@\t" else name
@@ -88,23 +94,13 @@ def write_csv(kept: Period) -> None:
 def lines(kept: Period) -> Iterator[str]:
     """The report on a terminal."""
     yield f"{kept.first} to {kept.last}"
-    whole = dict(zip(NAMES, cells(kept.whole), strict=True))
-    for name, cell in whole.items():
+    for name, cell in figures(kept.whole).items():
         yield f"  {name:<28}{cell:>8}"
-    for title, groups in (("by month", kept.by_month), ("by owner", kept.by_owner)):
-        yield f"{title:<26}{'received':>9}{'in time':>9}{'kept':>8}{'median h':>10}"
+    for by, groups in _parts(kept).items():
+        yield f"{f'by {by}':<26}" + "".join(f"{column:>{WIDTH}}" for column in COLUMNS.values())
         for group in groups:
-            found = dict(zip(NAMES, cells(group), strict=True))
-            yield (
-                f"  {group.group:<24}{found['received']:>9}{found['answered in time']:>9}"
-                f"{found['kept']:>8}{found['hours to answer, median']:>10}"
-            )
+            found = figures(group)
+            yield f"  {group.group:<24}" + "".join(f"{found[name]:>{WIDTH}}" for name in COLUMNS)
     yield "open now"
     yield from (f"  {age:<28}{number:>8}" for age, number in kept.open_by_age)
-
-
-NAMES = (
-    "received", "answered in time", "answered late", "overdue", "pending", "kept",
-    "hours late, median", "hours late, at most", "hours to answer, median", "hours to answer, 95 %",
-    "shared in time", "shared late", "share overdue", "share pending",
-)  # fmt: skip
+    yield from LEGEND

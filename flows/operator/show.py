@@ -9,11 +9,14 @@ from sqlalchemy.orm import Session
 from ...mailbox.quoting import folded
 from ...models.errors import UnknownTicket
 from ...models.outbox import Mail
+from ...models.rating import rating_of
+from ...models.severity import UNRATED
 from ...models.states import STATE_LABELS
 from ...models.suggestions import main_ticket, open_suggestions, tickets_joined_with
 from ...models.ticket import Message, Ticket, first_broken_link, ticket_called
 from ..desk import local, response_clock
-from ..forms import WHYS, told
+from ..forms import WHYS
+from ..history_words import told
 from ..installation import Records, records
 from ..speaking_of_messages import note
 
@@ -58,7 +61,7 @@ def lines(place: Records, number: str, *, whole: bool = False) -> list[str]:
             "History"
             + ("" if first_broken_link(ticket) is None else ": THE CHAIN IS BROKEN, it was altered"),
             *(
-                f"  {local(place, entry.at)}  {told(entry)} {entry.because}".rstrip()
+                f"  {local(place, entry.at)}  {told(place, entry)} {entry.because}".rstrip()
                 for entry in ticket.history
             ),
         ]
@@ -71,6 +74,7 @@ def _head(place: Records, ticket: Ticket) -> list[str]:
         f"{ticket.reference}: {STATE_LABELS[ticket.state][1]}, {ticket.tlp}",
         f"  received {local(place, ticket.arrived_at)}, due {local(place, clock.due_at)}, {answered}",
         f"  owner {ticket.owner_name}: {printable(ticket.routed_because)}",
+        f"  severity {rating_of(ticket) or UNRATED}",
         f"  came {'encrypted' if ticket.was_encrypted else 'in the clear'}, signature {ticket.signature}",
     ]
 

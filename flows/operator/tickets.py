@@ -4,6 +4,7 @@ import argparse
 
 from sqlalchemy import select
 
+from ...models.severity import UNRATED
 from ...models.states import STATE_LABELS, TicketState
 from ...models.ticket import Ticket
 from ..desk import local, response_clock
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a line for each ticket: number, state, owner, when the answer is due or was given."""
+    """Print a line for each ticket: number, state, severity, owner, when the answer is due or was given."""
     place = records()
     for line in lines(place, closed_too=args.all):
         print(line)
@@ -36,6 +37,7 @@ def _line(place: Records, ticket: Ticket) -> str:
     answered = f"answered {local(place, clock.stopped_at)}" if clock.stopped_at else "not answered"
     return (
         f"{ticket.reference}  {STATE_LABELS[ticket.state][1]:<14}"
+        f"  {ticket.severity or UNRATED:<8}"
         f"  {ticket.owner_name:<24}"
         f"  due {local(place, clock.due_at)}  {answered}"
     )

@@ -154,7 +154,7 @@ def _holding(sinks: list[Path], canaries: list[bytes]) -> list[str]:
     return [sink.name for sink in sinks if any(canary in sink.read_bytes() for canary in canaries)]
 
 
-def test_a_ticket_is_confirmed_accepted_assigned_and_closed(at_work: World) -> None:
+def test_a_ticket_is_confirmed_accepted_rated_assigned_and_closed(at_work: World) -> None:
     world = at_work
     world.arrives(world.reports())
     reference = the_ticket(world)
@@ -162,6 +162,7 @@ def test_a_ticket_is_confirmed_accepted_assigned_and_closed(at_work: World) -> N
     for number, form in enumerate(
         (
             {"action": "accept: it will be fixed", "text": "Het klopt."},
+            {"action": "set the severity", "cvss_vector": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N"},
             {"action": "assign", "assign_to": "Netwerkteam"},
             {"action": "close", "close_reason": "remediated", "text": "Opgelost."},
         ),
@@ -171,6 +172,7 @@ def test_a_ticket_is_confirmed_accepted_assigned_and_closed(at_work: World) -> N
     closed = until(lambda: world_is_closed(world, reference), "the end of the run")
 
     assert closed.name.startswith(f"{reference} · Closed · Netwerkteam")
+    assert "severity:high" in closed.tags
     world.mail.wait_for_mail(world.people.network_team.address, 1, 60)
     [owner_mail] = world.read_by(world.people.network_team)
     assert SENTENCE in owner_mail.text

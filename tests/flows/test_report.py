@@ -13,6 +13,7 @@ from meldbalie.flows.operator import report as command
 from meldbalie.models.errors import Refused
 from meldbalie.models.owners import Owner
 from meldbalie.models.session import Database
+from meldbalie.models.severity import Severity
 from meldbalie.models.ticket import Ticket
 from meldbalie.tests.flows.glances import goes_round
 from meldbalie.tests.flows.test_calendars import arrives, desk_on
@@ -26,13 +27,14 @@ __all__ = ["application_key", "sqlite_database"]
 
 @pytest.fixture
 def place(sqlite_database: Database) -> Records:
-    """A desk with two reports, of which one belongs to somebody with a name that spreadsheets run."""
+    """A desk with two reports; one is rated, and belongs to somebody with a name that spreadsheets run."""
     made = desk_on(sqlite_database)
     arrives(made, 2)
     with sqlite_database.unit_of_work() as session:
         ticket = session.scalars(select(Ticket)).first()
         assert ticket
         ticket.owner = Owner(name="=1+1|2", address="x@voorbeeld.example")
+        ticket.severity = Severity.HIGH
     return made
 
 
@@ -61,7 +63,11 @@ def test_the_three_forms_say_the_same(
         ("month", "2026-12", "2"),
         ("owner", "'=1+1|2", "1"),
         ("owner", "triage", "1"),
+        ("severity", "high", "1"),
+        ("severity", "unrated", "1"),
     ]
+    assert "by severity received in time late" in " ".join(shown.split())
+    assert [each["group"] for each in whole["by_severity"]] == ["high", "unrated"]
     assert {each["group"]: each["received"] for each in whole["by_owner"]} == {"=1+1|2": 1, "triage": 1}
 
 
@@ -96,4 +102,5 @@ def test_prefect_shows_it_and_no_word_of_a_report(world: World, monkeypatch: pyt
     told = str(artifact.data)
     assert "# The promise from 2026-01-01 to 2026-11-19" in told
     assert "| Webteam | 1 | 0 | 0 | 0 | 1 |" in told
+    assert "| unrated | 1 | 0 | 0 | 0 | 1 |" in told
     assert [word for word in (NAME, SENTENCE, "onderzoek.example", "CVD-") if word in told] == []

@@ -9,9 +9,11 @@ from meldbalie.models import acts
 from meldbalie.models.calendar import Calendar
 from meldbalie.models.clocks import Clock, ClockKind
 from meldbalie.models.kept import Kept, Period, Report, Tally, ages, percentile_95, period
+from meldbalie.models.links import make_link
 from meldbalie.models.outbox import MailKind
 from meldbalie.models.owners import Owner
 from meldbalie.models.session import Database
+from meldbalie.models.severity import Severity
 from meldbalie.models.states import CloseReason
 from meldbalie.models.ticket import Reporter, Ticket, ticket_called
 from meldbalie.models.winding import wind
@@ -37,15 +39,18 @@ def report(
     *,
     arrived_at: datetime = ARRIVED,
     owner: str = "triage",
+    is_unreachable: bool = False,
 ) -> Report:
     """A report that was answered and shared so long after its arrival: due are 5 days and 1 hour."""
     return Report(
         arrived_at=arrived_at,
         owner=owner,
+        severity="unrated",
         due_at=arrived_at + 5 * DAY,
         answered_at=None if answered is None else arrived_at + answered,
         share_due_at=arrived_at + HOUR,
         shared_at=None if shared is None else arrived_at + shared,
+        is_unreachable=is_unreachable,
     )
 
 
@@ -118,11 +123,18 @@ def test_ages_have_their_upper_end_in_the_next_group() -> None:
 DURATIONS = st.none() | st.timedeltas(timedelta(), 20 * DAY)
 
 
-@given(st.lists(st.builds(report, DURATIONS, DURATIONS)), st.timedeltas(timedelta(), 30 * DAY))
+REPORTS = st.builds(report, DURATIONS, DURATIONS) | st.builds(
+    report, st.timedeltas(timedelta(), 20 * DAY), DURATIONS, is_unreachable=st.just(True)
+)
+
+
+@given(st.lists(REPORTS), st.timedeltas(timedelta(), 30 * DAY))
 def test_the_parts_add_up(reports: list[Report], passed: timedelta) -> None:
     kept = kept_of(*reports, now=ARRIVED + passed)
 
-    assert kept.received == len(reports) == kept.in_time + kept.late + kept.overdue + kept.pending
+    assert kept.received == len(reports)
+    assert kept.received == kept.in_time + kept.late + kept.unreachable + kept.overdue + kept.pending
+    assert kept.unreachable == sum(each.is_unreachable for each in reports)
     assert kept.received == (kept.shared_in_time + kept.shared_late + kept.share_overdue + kept.share_pending)
     if kept.hours_95 is not None:
         assert kept.hours_median is not None
@@ -144,11 +156,12 @@ def put(
     *,
     answered: timedelta | None = DAY,
     owner: str = "",
+    severity: Severity | None = None,
 ) -> None:
     """A ticket with its two clocks, as they would have been wound."""
     with database.unit_of_work() as session:
         ticket = Ticket(reference=f"CVD-2026-{number:04d}", arrived_at=arrived_at, opened_at=arrived_at)
-        ticket.reporter = Reporter()
+        ticket.reporter, ticket.severity = Reporter(), severity
         if owner:
             ticket.owner = Owner(name=owner, address="x@voorbeeld.example")
         session.add(ticket)
@@ -197,6 +210,25 @@ def test_owners_are_counted_apart_and_make_up_the_whole(database: Database) -> N
     assert kept.whole.received == sum(each.received for each in kept.by_owner) == 3
 
 
+def test_severities_are_counted_apart_the_worst_first_and_what_is_unrated_last(database: Database) -> None:
+    rated = (None, *reversed(Severity), Severity.CRITICAL, None)
+    for number, severity in enumerate(rated, 1):
+        late = 6 * DAY if severity is Severity.CRITICAL else DAY
+        put(database, number, ARRIVED, severity=severity, answered=late)
+
+    kept = counted(database, ARRIVED.date(), ARRIVED.date())
+
+    assert [(each.group, each.in_time, each.late) for each in kept.by_severity] == [
+        ("critical", 0, 2),
+        ("high", 1, 0),
+        ("medium", 1, 0),
+        ("low", 1, 0),
+        ("none", 1, 0),
+        ("unrated", 2, 0),
+    ]
+    assert kept.whole.received == sum(each.received for each in kept.by_severity) == 8
+
+
 def close(database: Database, reference: str, reason: CloseReason, *, now: datetime) -> None:
     with database.unit_of_work() as session:
         ticket = ticket_called(session, reference)
@@ -221,12 +253,44 @@ def test_what_was_called_spam_is_no_report(database: Database) -> None:
     assert (kept.whole.received, sum(number for _, number in kept.open_by_age)) == (1, 1)
 
 
-def test_an_anonymous_reporter_is_answered_by_the_page(database: Database) -> None:
-    answer(database, reported(database, ANONYMOUS), now=ARRIVED + 3 * HOUR)
+def links(database: Database, reference: str) -> None:
+    with database.unit_of_work() as session:
+        make_link(session, ticket_called(session, reference), at=ARRIVED)
+
+
+def test_an_anonymous_reporter_with_a_link_is_answered_by_the_page(database: Database) -> None:
+    reference = reported(database, ANONYMOUS)
+    links(database, reference)
+    answer(database, reference, now=ARRIVED + 3 * HOUR)
 
     kept = counted(database, ARRIVED.date(), ARRIVED.date()).whole
 
-    assert (kept.in_time, kept.hours_median) == (1, 3.0)
+    assert (kept.in_time, kept.unreachable, kept.hours_median) == (1, 0, 3.0)
+
+
+def test_an_answer_that_nobody_can_read_is_counted_apart(database: Database) -> None:
+    """Neither in time nor late, however long it took; before it is written it is owed like any other."""
+    answered, closed, late, waiting = (reported(database, ANONYMOUS) for _ in range(4))
+    answer(database, answered, now=ARRIVED + HOUR)
+    close(database, closed, CloseReason.OUT_OF_SCOPE, now=ARRIVED + HOUR)
+    answer(database, late, now=DUE + DAY)
+
+    kept = counted(database, ARRIVED.date(), ARRIVED.date()).whole
+
+    assert waiting
+    assert (kept.received, kept.unreachable, kept.overdue) == (4, 3, 1)
+    assert (kept.in_time, kept.late, kept.hours_median, kept.share_in_time) == (0, 0, None, 0)
+
+
+def test_a_link_that_is_given_later_does_not_make_it_answered_in_time(database: Database) -> None:
+    reference = reported(database, ANONYMOUS)
+    answer(database, reference, now=ARRIVED + HOUR)
+    links(database, reference)
+    answer(database, reference, now=ARRIVED + 2 * HOUR)
+
+    kept = counted(database, ARRIVED.date(), ARRIVED.date()).whole
+
+    assert (kept.unreachable, kept.in_time) == (1, 0)
 
 
 def test_a_report_closed_without_an_answer_that_arrived_is_still_owed_one(database: Database) -> None:

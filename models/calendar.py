@@ -19,6 +19,10 @@ Business time is monotone in the start, additive, and undone by `elapsed`. Days 
 starts within a gap's length of each other may be due the other way round where the clocks change, and so may,
 in working days, a start on Friday afternoon and one on Saturday morning (the same minute of the same Monday),
 or two starts of which only the earlier one lost time to a pause.
+
+Without pauses days add up too, and `elapsed` undoes them: calendar days unless they are parted at a wall time
+that the clocks skip; working days where all have the same hours, away from any change of the clocks, and they
+are parted on one of them.
 """
 
 from __future__ import annotations

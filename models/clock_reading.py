@@ -5,7 +5,7 @@ time, so that the same history gives the same clocks whatever was down in betwee
 say why. A mail that came back was not delivered: what it started or stopped is taken back.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from operator import attrgetter
@@ -53,13 +53,30 @@ class Reading:
 
 def read_clocks(history: Iterable[Happened], plan: Plan) -> list[Reading]:
     """Read every clock that has ever started off a history; the events come in their order."""
-    events = list(history)
+    events = list(_as_noted_now(history))
     counted = _not_taken_back(events)
     withdrawn = _withdrawn(events)
     readings = (
         _read(kind, rules, events, counted, withdrawn, plan) for kind, rules in rules_of(plan).items()
     )
     return [reading for reading in readings if reading is not None]
+
+
+def _as_noted_now(history: Iterable[Happened]) -> Iterator[Happened]:
+    """The events, with what version 0.1 noted otherwise: the date of an answer, and that it was published."""
+    promised, was_delivered = "", False
+    for event in history:
+        if event.kind == "answered":
+            promised = event.facts.get("fix_on", "")
+        is_mailed = event.kind == "delivered" and event.facts.get("mail") == "answer"
+        is_told = event.kind == "clock_stopped" and event.facts.get("clock") == "response"
+        if is_mailed and "fix_on" not in event.facts:
+            yield Happened(event.at, event.kind, {**event.facts, "fix_on": promised})
+        elif is_told and not was_delivered:
+            yield Happened(event.at, "published", {"what": "answer", "fix_on": promised})
+        else:
+            yield event
+        was_delivered = event.kind == "delivered"
 
 
 def _not_taken_back(events: Sequence[Happened]) -> set[int]:
@@ -169,7 +186,8 @@ def _read(
     plan: Plan,
 ) -> Reading | None:
     run = _Run(rules)
-    for position, event in enumerate(events):
+    for position in _order(kind, rules, events):
+        event = events[position]
         if position in counted:
             run.go_on(event, is_withdrawn=position in withdrawn)
         else:
@@ -177,8 +195,10 @@ def _read(
     if run.started is None:
         return None
     begin = instant_of(run.started)
-    pauses, paused_since = _pauses(events) if kind in PAUSED else ([], None)
+    pauses, paused_since = _pauses(events, run.stopped_at) if kind in PAUSED else ([], None)
     due_at = _due(kind, run.started, plan, pauses)
+    if paused_since is not None and paused_since >= due_at:  # it was overdue before anybody was waited for
+        paused_since = None
     steps = run.steps + _pauses_told(pauses, paused_since, begin, run.stopped_at)
     return Reading(
         kind=kind,
@@ -189,6 +209,18 @@ def _read(
         paused_since=None if run.stopped_at else paused_since,
         steps=tuple(sorted(steps, key=attrgetter("at"))),
     )
+
+
+def _order(kind: str, rules: Sequence[Rule], events: Sequence[Happened]) -> Iterable[int]:
+    """The positions of the events as a clock goes through them.
+
+    Milestones may be noted in any order: what a law wants is done when both of its milestones stand.
+    """
+    positions = range(len(events))
+    if kind in RULES:
+        return positions
+    stops = [rule for rule in rules if rule.effect is not Effect.STARTS]
+    return sorted(positions, key=lambda position: any(rule.applies(events[position]) for rule in stops))
 
 
 def _due(kind: str, started: Happened, plan: Plan, pauses: Sequence[Pause]) -> datetime:
@@ -213,18 +245,20 @@ def end_of_day(day: date, calendar: Calendar) -> datetime:
     return midnight.astimezone(UTC)
 
 
-def _pauses(events: Iterable[Happened]) -> tuple[list[Pause], datetime | None]:
-    """The pauses that have ended, and when the one began that has not."""
+def _pauses(events: Iterable[Happened], stopped_at: datetime | None) -> tuple[list[Pause], datetime | None]:
+    """The pauses that have ended, the last one with the clock, and when the one began that has not."""
     ended: list[Pause] = []
     since: datetime | None = None
     for event in events:
-        if event.kind != "waiting":
+        if event.kind != "waiting" or (stopped_at and event.at > stopped_at):
             continue
         if event.facts.get("on") in PAUSING:
             since = since or event.at
         elif since is not None:
             ended.append((since, event.at))
             since = None
+    if since is not None and stopped_at:
+        return [*ended, (since, stopped_at)], None
     return ended, since
 
 

@@ -94,13 +94,23 @@ _CLOSED = Rule(Effect.ENDS, "moved", {"to": "CLOSED"}, "the ticket was closed")
 _TO_REPORTER = {"party": "reporter"}
 _ANSWER = {"mail": "answer"} | _TO_REPORTER
 
+#: The mails that tell a reporter of their report; others are of keys and the like.
+WORDS_TO_REPORTER = {
+    "receipt": "the receipt", "answer": "an answer", "state_changed": "a new state", "message": "a message",
+}  # fmt: skip
+
+_NOBODY = "nobody can be told: the report came without an address"
+
 #: What an answer is: a mail that was delivered, or a text that stands on the status page of a reporter
-#: without an address. A closing is an answer as well.
+#: without an address. A closing is an answer as well. Without an address and without a link nothing more
+#: is owed once it was written.
 ANSWERS = (
     Rule(E, "delivered", _ANSWER, "the answer reached the reporter"),
     Rule(E, "delivered", {"closing": True} | _TO_REPORTER, "the closing reached the reporter"),
     Rule(E, "published", {"what": "answer"}, "the answer stands on the status page"),
     Rule(E, "published", {"what": "closing"}, "the closing stands on the status page"),
+    Rule(E, "unreachable", {"what": "answer"}, _NOBODY),
+    Rule(E, "unreachable", {"what": "closing"}, _NOBODY),
 )
 
 #: The clocks of every ticket. In histories that version 0.1 wrote it stands that a clock was stopped.
@@ -114,15 +124,21 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     ),
     UPDATE: (
         _ARRIVED,
-        Rule(S, "delivered", _TO_REPORTER, "the reporter was told something"),
+        *(
+            Rule(S, "delivered", {"mail": kind} | _TO_REPORTER, f"the reporter was told something ({said})")
+            for kind, said in WORDS_TO_REPORTER.items()
+        ),
         Rule(S, "published", {}, "something was put on the status page"),
+        Rule(S, "unreachable", {}, _NOBODY),
         _CLOSED,
     ),
     FIX: (
         Rule(S, "delivered", {"fix_on": ANY} | _ANSWER, "the reporter was promised a fix"),
         Rule(S, "published", {"fix_on": ANY}, "the reporter was promised a fix"),
+        Rule(S, "unreachable", {"fix_on": ANY}, "a fix is promised, and nobody can be told"),
         Rule(E, "delivered", {"fix_on": ""} | _ANSWER, "the reporter was told that there is no date now"),
         Rule(E, "published", {"fix_on": ""}, "the reporter was told that there is no date now"),
+        Rule(E, "unreachable", {"fix_on": ""}, "there is no date now, and nobody can be told"),
         Rule(E, "milestone", {"what": "fix_deployed"}, "the fix was deployed"),
         _CLOSED,
     ),

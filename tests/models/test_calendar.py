@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from meldbalie.models.calendar import (
     BadCalendar,
@@ -47,7 +47,8 @@ def test_a_worked_case_is_due_as_worked(group: dict[str, Any], case: dict[str, A
 
 
 def test_there_are_enough_worked_cases() -> None:
-    assert len(CASES) >= 160
+    assert len(CASES) >= 300
+    assert all(case["why"] for _, case in CASES)
 
 
 # Durations
@@ -574,6 +575,116 @@ def test_whole_days_have_elapsed_once_they_are_due(situation: Any, amount: int, 
     assert elapsed(start, moment, calendar, pauses, unit) >= amount
     if amount and moment > start:
         assert elapsed(start, moment - TICK, calendar, pauses, unit) < amount
+
+
+def is_as_written(instant: datetime, start: datetime, days: int, zone: str) -> bool:
+    """Whether an instant shows the wall time of a start, so many days on: not so where the clocks skip it."""
+    shown, began = (one.astimezone(ZoneInfo(zone)).replace(tzinfo=None) for one in (instant, start))
+    return shown == began + timedelta(days=days)
+
+
+@laws
+@given(situations(), st.integers(0, 20), st.integers(0, 20))
+def test_calendar_days_add_up_where_the_wall_time_between_exists(
+    situation: Any, first: int, second: int
+) -> None:
+    start, calendar, _ = situation
+    half_way = due(start, Duration(first, Unit.DAYS), calendar)
+    assume(is_as_written(half_way, start, first, calendar.zone))
+
+    in_two = due(half_way, Duration(second, Unit.DAYS), calendar)
+
+    assert in_two == due(start, Duration(first + second, Unit.DAYS), calendar)
+
+
+@laws
+@given(situations(["UTC", "Asia/Kathmandu"]), st.integers(0, 20), st.integers(0, 20))
+def test_calendar_days_add_up_over_pauses_where_clocks_never_change(
+    situation: Any, first: int, second: int
+) -> None:
+    start, calendar, pauses = situation
+    half_way = due(start, Duration(first, Unit.DAYS), calendar, pauses)
+
+    in_two = due(half_way, Duration(second, Unit.DAYS), calendar, pauses)
+
+    assert in_two == due(start, Duration(first + second, Unit.DAYS), calendar, pauses)
+
+
+@laws
+@given(situations([zone for zone in ZONES if zone != "Pacific/Apia"]), st.integers(0, 40))
+def test_exactly_as_many_calendar_days_have_elapsed_as_were_given(situation: Any, amount: int) -> None:
+    start, calendar, pauses = situation
+    moment = due(start, Duration(amount, Unit.DAYS), calendar, pauses)
+
+    assert elapsed(start, moment, calendar, pauses, "d") == amount
+
+
+@st.composite
+def steady_weeks(draw: st.DrawFn) -> tuple[datetime, Calendar]:
+    """A start, and a calendar whose working days all have the same hours, none at an hour of the night."""
+    day = draw(st.sampled_from(DAYS))
+    bounds = sorted(draw(st.sets(st.integers(4 * 60, 22 * 60), min_size=2, max_size=6)))
+    openings = [[clock_time(a), clock_time(b)] for a, b in zip(bounds[::2], bounds[1::2], strict=False)]
+    weekdays = draw(st.sets(st.sampled_from(["mon", "tue", "wed", "thu", "fri", "sat", "sun"]), min_size=1))
+    closed = draw(st.sets(st.integers(0, 20), max_size=6))
+    mapping = {
+        "zone": draw(st.sampled_from(ZONES)),
+        "hours": dict.fromkeys(weekdays, openings),
+        "closed": [f"{day + timedelta(days=n):%Y-%m-%d}" for n in closed],
+    }
+    return draw(instants(day, 9)), Calendar.from_mapping(mapping)
+
+
+def begins_on_a_working_day(start: datetime, calendar: Calendar) -> bool:
+    day = start.astimezone(ZoneInfo(calendar.zone)).date()
+    return bool(calendar.hours[day.weekday()]) and day not in calendar.closed
+
+
+@laws
+@given(steady_weeks(), st.integers(0, 15), st.integers(0, 15))
+def test_working_days_add_up_where_all_have_the_same_hours(
+    week: tuple[datetime, Calendar], first: int, second: int
+) -> None:
+    start, calendar = week
+    assume(first or begins_on_a_working_day(start, calendar))
+    half_way = due(start, Duration(first, Unit.WORKING_DAYS), calendar)
+
+    in_two = due(half_way, Duration(second, Unit.WORKING_DAYS), calendar)
+
+    assert in_two == due(start, Duration(first + second, Unit.WORKING_DAYS), calendar)
+
+
+@laws
+@given(steady_weeks(), st.integers(0, 30))
+def test_exactly_as_many_working_days_have_elapsed_where_all_have_the_same_hours(
+    week: tuple[datetime, Calendar], amount: int
+) -> None:
+    start, calendar = week
+    assume(amount or begins_on_a_working_day(start, calendar))
+
+    moment = due(start, Duration(amount, Unit.WORKING_DAYS), calendar)
+
+    assert elapsed(start, moment, calendar, unit="wd") == amount
+
+
+@pytest.mark.parametrize(
+    ("start", "first", "second", "in_two", "at_once"),
+    [
+        # 02:30 is skipped on the 29th, and the second day goes on from 03:30.
+        ("2026-03-28T02:30:00+01:00", "1d", "1d", "2026-03-30T03:30:00+02:00", "2026-03-30T02:30:00+02:00"),
+        # Friday closes at noon, so that Thursday 15:00 becomes Monday 09:00.
+        ("2026-11-19T15:00:00+01:00", "1wd", "1wd", "2026-11-24T09:00:00+01:00", "2026-11-23T15:00:00+01:00"),
+        # No working days from a Saturday are Monday's opening, from where one is Tuesday's.
+        ("2026-11-21T15:00:00+01:00", "0wd", "1wd", "2026-11-24T09:00:00+01:00", "2026-11-23T15:00:00+01:00"),
+    ],
+)
+def test_where_days_do_not_add_up(start: str, first: str, second: str, in_two: str, at_once: str) -> None:
+    calendar = calendar_from(TABLE["calendars"]["counter"])
+    total = Duration(int(first[0]) + int(second[0]), Duration.parse(first).unit)
+    half_way = due(parse_instant(start), Duration.parse(first), calendar)
+
+    assert due(half_way, Duration.parse(second), calendar) == parse_instant(in_two)
+    assert due(parse_instant(start), total, calendar) == parse_instant(at_once)
 
 
 # The slow clock: it walks through the minutes of a month and asks only what the wall clock shows.

@@ -4,11 +4,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from meldbalie.models.calendar import Calendar, Duration, put_off
+from meldbalie.models.calendar import Calendar, Duration, Unit, put_off
 from meldbalie.models.clock_reading import Reading, end_of_day, read_clocks
-from meldbalie.models.clock_rules import FIX, RESPONSE, SHARE, UPDATE, Happened, Plan, Statutory
+from meldbalie.models.clock_rules import FIX, PAUSED, RESPONSE, SHARE, UPDATE, Happened, Plan, Statutory
 
 ARRIVED = datetime(2026, 11, 19, 13, 5, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -281,3 +281,209 @@ def test_a_milestone_that_was_withdrawn_stops_nothing():
     assert read(OPENED, answered(30), deployed, withdrawn)[FIX].stopped_at is None
     again = read(OPENED, answered(30), deployed, withdrawn, at(60, "milestone", what="fix_deployed"))[FIX]
     assert again.stopped_at == ARRIVED + 60 * HOUR
+
+
+# Laws of readings: any plan, any zone, histories around the changes of the clocks.
+
+laws = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+FIRST_DAYS = [datetime(2026, 3, 24, tzinfo=UTC), datetime(2026, 10, 20, tzinfo=UTC), ARRIVED]
+OF_ANY_KIND = st.sampled_from(
+    [
+        ("delivered", {"mail": "answer", "party": "reporter", "number": 1, "fix_on": "2026-12-15"}),
+        ("delivered", {"mail": "answer", "party": "reporter", "number": 2, "fix_on": "2026-04-10"}),
+        ("delivered", {"mail": "answer", "party": "reporter", "number": 3, "fix_on": ""}),
+        ("delivered", {"mail": "state_changed", "party": "reporter", "number": 4, "closing": True}),
+        ("delivered", {"mail": "ibd_copy", "party": "ibd", "number": 5}),
+        ("published", {"what": "answer", "fix_on": "2026-11-29"}),
+        ("published", {"what": "state"}),
+        ("waiting", {"on": "reporter"}),
+        ("waiting", {"on": "supplier"}),
+        ("waiting", {"on": "handler"}),
+        ("called_spam", {}),
+        ("moved", {"from": "ACCEPTED", "to": "CLOSED"}),
+        ("milestone", {"what": "fix_deployed", "happened_at": "2026-10-26T08:00:00+00:00"}),
+        ("milestone", {"what": "exploited", "happened_at": "2026-03-28T12:00:00+00:00"}),
+        ("milestone", {"what": "authority_warned"}),
+        ("clock_stopped", {"clock": "response"}),
+    ]
+)
+THAT_TAKE_BACK = st.sampled_from(
+    [
+        *(("bounced", {"party": "reporter", "number": number}) for number in (1, 2, 3, 4)),
+        ("bounced", {"party": "ibd", "number": 5}),
+        ("milestone_withdrawn", {"what": "fix_deployed"}),
+        ("milestone_withdrawn", {"what": "exploited"}),
+        ("milestone_withdrawn", {"what": "authority_warned"}),
+        ("clock_resumed", {"clock": "response"}),
+    ]
+)
+WAITS = st.sampled_from([("waiting", {"on": whom}) for whom in ("reporter", "supplier", "handler", "owner")])
+IRRELEVANT = st.sampled_from(
+    [
+        ("message", {"by": "from_reporter"}),
+        ("answered", {"fix_on": "2026-12-24"}),
+        ("delivered", {"mail": "owner_report", "party": "owner", "number": 90}),
+        ("delivered", {"mail": "answer", "party": "owner", "number": 91, "fix_on": "2026-12-24"}),
+        ("undelivered", {"mail": "answer", "problem": "refused"}),
+        ("bounced", {"party": "owner", "number": 90}),
+        ("bounced", {"party": "reporter"}),
+        ("escalated", {"clock": "response", "rung": "breach", "breached": True}),
+        ("acknowledged", {"clock": "response", "rung": "half"}),
+        ("clock_stands", {"clock": "response", "in_time": True}),
+        ("clock_runs_on", {"clock": "response"}),
+        ("clock_moved", {"clock": "update", "from": "2026-12-01", "to": "2026-12-02"}),
+        ("moved", {"from": "RECEIVED", "to": "VALID"}),
+        ("milestone", {"what": "public"}),
+        ("milestone_withdrawn", {"what": "public"}),
+        ("released", {"mail": "ibd_copy"}),
+        ("assigned", {"from": "one", "to": "other"}),
+    ]
+)
+
+
+@st.composite
+def openings_of_a_week(draw: st.DrawFn) -> dict[str, list[list[str]]]:
+    week = {"mon": [["00:00", "24:00"]]}
+    for name in ("tue", "wed", "thu", "fri", "sat", "sun"):
+        bounds = sorted(draw(st.sets(st.integers(0, 24), max_size=4)))
+        pairs = zip(bounds[::2], bounds[1::2], strict=False)
+        week[name] = [[f"{opening:02}:00", f"{closing:02}:00"] for opening, closing in pairs]
+    return week
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    zones = ["Europe/Amsterdam", "America/New_York", "Australia/Lord_Howe", "America/Havana", "UTC"]
+    durations = st.builds("{}{}".format, st.integers(1, 20), st.sampled_from(["d", "wd", "bh"]))
+    week = {"zone": draw(st.sampled_from(zones)), "hours": draw(openings_of_a_week())}
+    return Plan(
+        response=Duration.parse(draw(durations)),
+        share=HOUR,
+        update=Duration.parse(draw(durations)),
+        calendar=Calendar.from_mapping(week),
+        statutory=(EARLY_WARNING,),
+    )
+
+
+@st.composite
+def lives(draw: st.DrawFn, after: st.SearchStrategy[Any] = OF_ANY_KIND | THAT_TAKE_BACK) -> list[Happened]:
+    """A history: an arrival and what came after it, with whole hours between, some at the same instant."""
+    # 121 hours on, Amsterdam changes its clocks half an hour after the arrival.
+    now = draw(st.sampled_from(FIRST_DAYS)) + draw(st.integers(0, 150) | st.just(121)) * HOUR
+    history = [Happened(now, "opened", {"arrived_at": (now - HOUR / 2).isoformat()})]
+    for hours, (kind, facts) in draw(st.lists(st.tuples(st.integers(0, 120), after), max_size=10)):
+        now += hours * HOUR
+        history.append(Happened(now, kind, facts))
+    return history
+
+
+@laws
+@given(lives(), plans(), st.integers(2, 4))
+def test_a_history_gives_the_same_clocks_any_number_of_times(history: list[Happened], plan: Plan, times: int):
+    fresh = Plan(plan.response, plan.share, plan.update, _again(plan.calendar), plan.statutory)
+    first = read_clocks(history, plan)
+
+    assert all(read_clocks(tuple(history), plan) == first for _ in range(times))
+    assert read_clocks(iter(history), fresh) == first
+
+
+def _again(calendar: Calendar) -> Calendar:
+    """An equal calendar that has worked nothing out yet."""
+    return Calendar(zone=calendar.zone, hours=calendar.hours, closed=calendar.closed)
+
+
+@laws
+@given(lives(), plans(), st.data())
+def test_events_that_are_in_no_rule_change_no_clock(history: list[Happened], plan: Plan, data: st.DataObject):
+    noisy = [history[0]]
+    for before, event in zip(history, [*history[1:], None], strict=True):
+        for kind, facts in data.draw(st.lists(IRRELEVANT, max_size=3)):
+            noisy.append(Happened(before.at, kind, facts))
+        if event is not None:
+            noisy.append(event)
+
+    assert read_clocks(noisy, plan) == read_clocks(history, plan)
+
+
+def _after(history: list[Happened], more: list[Happened]) -> list[Happened]:
+    """What follows the arrival in another history, as far after the end of this one."""
+    end, arrival = history[-1].at, more[0].at
+    return [Happened(end + (one.at - arrival), one.kind, one.facts) for one in more[1:]]
+
+
+def _stopped_and_still(
+    history: list[Happened], later: list[Happened], plan: Plan
+) -> list[tuple[Reading, Reading]]:
+    """The clocks that had stopped by the end of a history, each with what it is later in that round."""
+    after = {reading.kind: reading for reading in read_clocks([*history, *later], plan)}
+    before = [reading for reading in read_clocks(history, plan) if reading.stopped_at]
+    return [(one, after[one.kind]) for one in before if after[one.kind].round == one.round]
+
+
+@laws
+@given(lives(), lives(OF_ANY_KIND), plans())
+def test_what_has_stopped_stays_stopped_whatever_comes_after_it(
+    history: list[Happened], more: list[Happened], plan: Plan
+):
+    later = _after(history, more)
+
+    for before, after in _stopped_and_still(history, later, plan):
+        assert (after.started_at, after.stopped_at) == (before.started_at, before.stopped_at)
+        if before.kind not in PAUSED:
+            assert after.due_at == before.due_at
+            assert after.steps == before.steps
+
+
+@laws
+@given(lives(), lives(WAITS), plans())
+def test_what_has_stopped_is_due_when_it_was_whoever_is_waited_for(
+    history: list[Happened], more: list[Happened], plan: Plan
+):
+    closed = [*history, Happened(history[-1].at, "moved", {"from": "ACCEPTED", "to": "CLOSED"})]
+    later = _after(closed, more)
+
+    for before, after in _stopped_and_still(closed, later, plan):
+        assert after.due_at == before.due_at
+
+
+@laws
+@given(lives(OF_ANY_KIND), st.data(), plans())
+def test_the_response_clock_once_stopped_starts_only_by_what_takes_back(
+    history: list[Happened], data: st.DataObject, plan: Plan
+):
+    part = history[: data.draw(st.integers(1, len(history)))]
+    then, now = ({one.kind: one for one in read_clocks(events, plan)} for events in (part, history))
+
+    assert now[RESPONSE].due_at == then[RESPONSE].due_at
+    assert now[SHARE].due_at == then[SHARE].due_at
+    for kind in (RESPONSE, SHARE):
+        assert then[kind].stopped_at is None or now[kind] == then[kind]
+
+
+@laws
+@given(lives(), plans())
+def test_hours_are_real_hours_for_share_and_laws(history: list[Happened], plan: Plan):
+    for reading in read_clocks(history, plan):
+        if reading.kind in (SHARE, "early_warning"):
+            hours = 1 if reading.kind == SHARE else 24
+            assert reading.due_at - reading.started_at == hours * HOUR
+
+
+@laws
+@given(lives(), plans(), st.integers(0, 100), st.integers(0, 100))
+def test_waiting_for_somebody_puts_off_by_as_long_as_it_lasts_and_never_brings_forward(
+    history: list[Happened], plan: Plan, hours: int, lasts: int
+):
+    without = [event for event in history if event.kind != "waiting"]
+    begin = without[-1].at + hours * HOUR
+    waits = [Happened(begin, "waiting", {"on": "reporter"})]
+    waits.append(Happened(begin + lasts * HOUR, "waiting", {"on": "handler"}))
+
+    readings = zip(read_clocks(without, plan), read_clocks([*without, *waits], plan), strict=True)
+
+    for alone, paused in readings:
+        assert paused.due_at >= alone.due_at
+        assert paused.kind in PAUSED or paused == alone
+        is_in_real_time = paused.kind == FIX or (paused.kind == UPDATE and plan.update.unit is Unit.DAYS)
+        if is_in_real_time and not alone.stopped_at and begin < alone.due_at:
+            assert paused.due_at - alone.due_at == lasts * HOUR

@@ -5,8 +5,10 @@ import io
 import json
 import os
 import sys
+import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,6 +28,10 @@ from meldbalie.models.due import (
 )
 
 THURSDAY = "2026-11-19T14:05:00+01:00"
+TABLE = tomllib.loads(Path(__file__).with_name("due_cases.toml").read_text("utf-8"))
+CASES: list[tuple[str, dict[str, Any]]] = [
+    (case.get("calendar", group["calendar"]), case) for group in TABLE["group"] for case in group["cases"]
+]
 laws = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -497,3 +503,79 @@ def test_the_default_calendar_is_the_dutch_office() -> None:
 
     assert calendar.zone == "Europe/Amsterdam"
     assert calendar.hours == (((9 * 3600, 17 * 3600),),) * 5 + ((),) * 2
+
+
+# Every rule of the clock arithmetic, from the command line
+
+
+@pytest.fixture(scope="module")
+def calendar_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The calendars of the worked cases, each in a file of its own."""
+    folder, files = tmp_path_factory.mktemp("calendars"), dict[str, str]()
+    for name, content in TABLE["calendars"].items():
+        lines = [_toml(key, value) for key, value in content.items()]
+        (folder / f"{name}.toml").write_text("\n".join(lines), "utf-8")
+        files[name] = str(folder / f"{name}.toml")
+    return files
+
+
+def _toml(key: str, value: Any) -> str:
+    """One value as TOML writes it: lists and texts are written as in JSON."""
+    if isinstance(value, dict):
+        inner = (_toml(name, one) for name, one in cast("dict[str, Any]", value).items())
+        return f"{key} = {{ {', '.join(inner)} }}"
+    return f"{key} = {json.dumps(value, default=str)}"
+
+
+@pytest.mark.parametrize(
+    ("calendar", "case"), CASES, ids=[f"{name}: {case['duration']}: {case['why']}" for name, case in CASES]
+)
+def test_every_worked_case_can_be_asked_on_the_command_line(
+    calendar: str, case: dict[str, Any], calendar_files: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pauses = [f"--pause={begin}/{end}" for begin, end in case.get("pauses", [])]
+    asked = ["--start", case["start"], "--duration", case["duration"], *pauses, "--explain"]
+
+    assert command(*asked, "--calendar", calendar_files[calendar]) == 0
+
+    found, in_words, since = capsys.readouterr().out.splitlines()
+    assert parse_instant(found) == parse_instant(case["due"]), case["why"]
+    shown = datetime.fromisoformat(case["due"])
+    assert in_words.startswith(f"{shown:%A} {shown.day} {shown:%B} {shown.year}, {shown:%H:%M:%S} ")
+    assert since.split()[0] == case["duration"].rstrip("dwbhms")
+
+
+def test_every_worked_case_can_be_asked_in_a_batch() -> None:
+    lines = [
+        {name: case[name] for name in ("start", "duration", "pauses") if name in case}
+        | {"calendar": TABLE["calendars"][calendar]}
+        for calendar, case in CASES
+    ]
+
+    found = answers("\n".join(json.dumps(line, default=str) for line in lines).encode())
+
+    assert [parse_instant(line["due"]) for line in found] == [parse_instant(case["due"]) for _, case in CASES]
+
+
+def test_a_batch_of_tens_of_thousands_of_lines_reads_each_calendar_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[object] = []
+    from_mapping = Calendar.from_mapping
+
+    def counted(mapping: Any, closed_in: Any = None) -> Calendar:
+        read.append(mapping)
+        return from_mapping(mapping, closed_in)
+
+    monkeypatch.setattr(Calendar, "from_mapping", counted)
+    of_their_own = [{"closed": [f"2031-01-{day:02}"]} for day in range(1, 29)]
+    lines = [
+        {"start": THURSDAY, "duration": f"{number % 300}wd", "calendar": of_their_own[number % 28]}
+        for number in range(20_000)
+    ]
+
+    found = answers("\n".join(json.dumps(line) for line in lines).encode())
+
+    assert len(found) == 20_000
+    assert all("due" in line for line in found)
+    assert len(read) == 28

@@ -101,7 +101,7 @@ def test_clocks_of_an_earlier_version_read_the_same_now(empty: Database, version
     with empty.reading() as session:
         now = clocks_in(session)
         assert {key: row for key, row in now.items() if key in was} == was
-        assert {kind for _, kind in now.keys() - was.keys()} == {"update"}
+        assert {kind for _, kind in now.keys() - was.keys()} == {"update", "fix"}
         assert all(row[0] < row[1] for row in now.values())
         answered = [row[2] is not None for (_, kind), row in was.items() if kind == "response"]
         assert sorted(answered) == [False, True, True]

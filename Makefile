@@ -3,6 +3,9 @@
 PYTHON ?= python3
 ONCE ?=
 SECONDS ?= 60
+OPEN ?=
+REPORTS ?=
+SEED ?=
 TESTS ?=
 
 VENV := .venv
@@ -14,7 +17,7 @@ COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hash
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help system system-test python sound setup develop demo test check bench crash fuzz lock migration clean
+.PHONY: help system system-test python sound setup develop demo test check bench crash fuzz year lock migration clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,17 +37,21 @@ check: develop ## Check style, types and layout
 	@$(BIN)/basedpyright
 	@$(BIN)/python -m pytest --quiet tests/test_layout.py
 
-bench: develop system-test ## Measure, and compare with what is promised
+bench: develop system-test ## Measure, and compare with what is promised (OPEN="1000 1000000": sweeps over a million)
 	@$(BIN)/python -m meldbalie.tests.benchmarks.intake
 	@$(BIN)/python -m meldbalie.tests.benchmarks.intake --key --messages 50
 	@$(BIN)/python -m meldbalie.tests.benchmarks.latency
 	@$(BIN)/python -m meldbalie.tests.benchmarks.memory
+	@$(BIN)/python -m meldbalie.tests.benchmarks.sweep $(if $(OPEN),--open $(OPEN))
 
 crash: develop system-test ## Kill intake at every statement that it passes (takes an hour)
 	@$(BIN)/python -m pytest -m crash --capture=no --timeout=0 tests/flows/test_crashes.py
 
 fuzz: develop ## Open random letters, to find one that does harm (SECONDS=600; GPG=1: with gpg)
 	@$(BIN)/python -m meldbalie.tests.fuzzing.letters --seconds $(SECONDS) $(if $(GPG),--gpg)
+
+year: develop system-test ## Live through a simulated year of 3,000 reports, twice (takes hours; REPORTS=300)
+	@$(BIN)/python -m meldbalie.tests.year.whole $(if $(REPORTS),--reports $(REPORTS)) $(if $(SEED),--seed $(SEED))
 
 migration: develop ## Write the migration to the tables of today (M="what changed")
 	@test -n "$(M)" || { echo 'Say what changed: make migration M="owners have a phone number"'; exit 2; }

@@ -1,15 +1,16 @@
 """The key watch: nobody finds out by a mail without content that a key has ended.
 
 Each sweep looks at the intake key, at everybody whom the configuration and the owner directory name,
-and at the keys of reporters of open tickets. A warning is an outbox row, so each is told once: for a key,
-its end and a step. It also publishes our own key for the web app.
+and at the keys of reporters of open tickets: among a thousand tickets, the next sweep among the next. A
+warning is an outbox row, so each is told once: for a key, its end and a step. It also publishes our own
+key for the web app.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -29,6 +30,7 @@ from .key_ends import KeyTrouble, trouble_with
 from .publishing import publish_own_key
 
 INTAKE = "intake"
+TICKETS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -41,16 +43,18 @@ class WatchedKey:
     trouble: KeyTrouble | None
 
 
-def watch_keys(place: Records, keyring: Keyring) -> list[str]:
-    """Publish our key, warn, and note; gives what failed, so that the rungs of a sweep fire all the
-    same."""
+def watch_keys(place: Records, keyring: Keyring, *, whole: bool = False) -> list[str]:
+    """Publish our key, warn, and note; gives what failed, so that the rungs of a sweep fire all the same.
+
+    ``whole`` looks at the reporters of all open tickets, rather than at those whose turn it is.
+    """
     try:
         with discreet("key watch"):
             now = place.clock()
             publish_own_key(place.database, keyring, place.config, now=now)
             keys = known_keys(keyring)
             _warn(place, keys, now)
-            _note_on_tickets(place, keys, now)
+            _note_on_tickets(place, keys, now, whole=whole)
     except WorkFailed as failure:
         return [str(failure)]
     return []
@@ -89,18 +93,25 @@ def _holders(session: Session, config: Settings, promise: Promise) -> Iterator[t
 
 
 def reporters_keys(
-    session: Session, config: Settings, keys: Mapping[str, KeyFacts], now: datetime
-) -> list[tuple[Ticket, KeyTrouble | None]]:
-    """The open tickets whose reporter has a key, and what is wrong with it."""
+    session: Session,
+    config: Settings,
+    keys: Mapping[str, KeyFacts],
+    now: datetime,
+    *,
+    among: range | None = None,
+) -> list[tuple[int, KeyTrouble | None]]:
+    """The open tickets whose reporter has a key, and what is wrong with it: all, or ``among`` some."""
     with_key = (
-        select(Ticket)
+        select(Ticket.id, Reporter.fingerprint)
         .join(Ticket.reporter)
         .where(Ticket.state != TicketState.CLOSED, Reporter.fingerprint.is_not(None))
-        .order_by(Ticket.id)
     )
+    if among is not None:
+        for number in (Ticket.id, Reporter.ticket_id):
+            with_key = with_key.where(number.between(among.start, among.stop - 1))
     return [
-        (ticket, trouble_with(keys.get(ticket.reporter.fingerprint or ""), now, config.pgp.warn_days))
-        for ticket in session.scalars(with_key)
+        (ticket, trouble_with(keys.get(fingerprint or ""), now, config.pgp.warn_days))
+        for ticket, fingerprint in session.execute(with_key.order_by(Ticket.id)).tuples()
     ]
 
 
@@ -140,12 +151,18 @@ def _warn_of(session: Session, one: WatchedKey, promise: Promise, now: datetime)
         )
 
 
-def _note_on_tickets(place: Records, keys: Mapping[str, KeyFacts], now: datetime) -> None:
+def _note_on_tickets(place: Records, keys: Mapping[str, KeyFacts], now: datetime, *, whole: bool) -> None:
     with place.database.reading() as session:
+        among = None if whole else _turn(session, place.config, now)
+        some = reporters_keys(session, place.config, keys, now, among=among)
+        unusable = [
+            (session.get_one(Ticket, number), trouble)
+            for number, trouble in some
+            if trouble is not None and trouble.is_unusable
+        ]
         amiss = [
             (ticket.reference, trouble.problem, about)
-            for ticket, trouble in reporters_keys(session, place.config, keys, now)
-            if trouble is not None and trouble.is_unusable
+            for ticket, trouble in unusable
             if not is_noted(ticket, trouble.problem, about := _in_words(ticket, trouble))
         ]
     for reference, problem, about in amiss:
@@ -163,6 +180,14 @@ def _note_on_tickets(place: Records, keys: Mapping[str, KeyFacts], now: datetime
                 now=now,
                 is_alarm=True,
             )
+
+
+def _turn(session: Session, config: Settings, now: datetime) -> range:
+    """The tickets that a sweep looks at: each takes a thousand, the next sweep the next."""
+    last = session.scalar(select(func.max(Ticket.id))) or 0
+    sweeps = int(now.timestamp() // (config.clocks.sweep_minutes * 60))
+    start = sweeps % (last // TICKETS_AT_ONCE + 1) * TICKETS_AT_ONCE
+    return range(start, start + TICKETS_AT_ONCE)
 
 
 def _in_words(ticket: Ticket, trouble: KeyTrouble) -> str:

@@ -23,10 +23,9 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.runtime import flow_run
 from prefect.states import Crashed
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from ..models.leases import Lease
-from ..models.states import TicketState
 from ..models.ticket import Ticket
 from . import dead_man, desk
 from .discretion import WorkFailed, discreet
@@ -124,6 +123,8 @@ def _holders(place: Installation) -> dict[str, str]:
 def _tickets_to_show(place: Installation) -> list[str]:
     """The open tickets, and those closed so lately that their run may not know it yet."""
     lately = place.clock() - CLOSED_LATELY
-    shown = select(Ticket.reference).where(or_(Ticket.state != TicketState.CLOSED, Ticket.closed_at > lately))
+    shown = select(Ticket.id, Ticket.reference)
     with place.database.reading() as session:
-        return list(session.scalars(shown.order_by(Ticket.id)))
+        still_open = session.execute(shown.where(Ticket.closed_at.is_(None))).tuples().all()
+        closed = session.execute(shown.where(Ticket.closed_at > lately)).tuples().all()
+    return [reference for _, reference in sorted({*still_open, *closed})]

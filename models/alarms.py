@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Select, UniqueConstraint, select
+from sqlalchemy import ColumnElement, Index, Select, UniqueConstraint, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -52,7 +52,15 @@ class Alarm(Base):
     """One thing that is wrong: its kind, and what it is about (a number or a code, never a person)."""
 
     __tablename__ = "alarms"
-    __table_args__ = (UniqueConstraint("kind", "about"),)
+    __table_args__ = (
+        UniqueConstraint("kind", "about"),
+        Index(
+            "ix_alarms_open",
+            "kind",
+            sqlite_where=text("settled_at IS NULL"),
+            postgresql_where=text("settled_at IS NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]

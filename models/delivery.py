@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.orm import Session
 
 from .errors import Refused
@@ -31,23 +31,30 @@ MENDING = timedelta(minutes=5)  # until a mail meets our own installation again
 
 def anything_due(session: Session, now: datetime) -> bool:
     """Whether a mail waits to be sent; asks without taking a lock."""
-    return session.scalars(select(Mail.id).where(_is_due(now)).limit(1)).first() is not None
+    found = (select(Mail.id).where(are_due).limit(1) for are_due in (_waiting(now), _abandoned(now)))
+    return any(session.scalars(one).first() is not None for one in found)
 
 
 def claim_next(session: Session, now: datetime) -> int | None:
-    """Claim the mail that has waited longest; ``None`` when nothing is due."""
-    longest = select(Mail).where(_is_due(now)).order_by(Mail.next_try_at, Mail.id).limit(1)
-    mail = session.scalars(longest.with_for_update(skip_locked=True)).one_or_none()
-    if mail is None:
-        return None
-    mail.state, mail.claimed_until, mail.tries = MailState.SENDING, now + CLAIM, mail.tries + 1
-    return mail.id
+    """Claim the mail that has waited longest, first of those that a worker left behind.
+
+    ``None`` when nothing is due. Each is the first of an index: it costs the same however many wait.
+    """
+    for are_due in (_abandoned(now), _waiting(now)):
+        longest = select(Mail).where(are_due).order_by(Mail.next_try_at, Mail.id).limit(1)
+        mail = session.scalars(longest.with_for_update(skip_locked=True)).one_or_none()
+        if mail is not None:
+            mail.state, mail.claimed_until, mail.tries = MailState.SENDING, now + CLAIM, mail.tries + 1
+            return mail.id
+    return None
 
 
-def _is_due(now: datetime) -> ColumnElement[bool]:
-    waiting = and_(Mail.state == MailState.WAITING, Mail.next_try_at <= now)
-    abandoned = and_(Mail.state == MailState.SENDING, Mail.claimed_until <= now)
-    return or_(waiting, abandoned)
+def _waiting(now: datetime) -> ColumnElement[bool]:
+    return and_(Mail.state == MailState.WAITING, Mail.next_try_at <= now)
+
+
+def _abandoned(now: datetime) -> ColumnElement[bool]:
+    return and_(Mail.state == MailState.SENDING, Mail.claimed_until <= now)
 
 
 def was_delivered(session: Session, mail: Mail, promise: Promise, *, sealed: bool, now: datetime) -> None:

@@ -57,7 +57,8 @@ class Mail(Base):
 
     __tablename__ = "outbox"
     __table_args__ = (
-        Index("ix_outbox_due", "state", "next_try_at"),
+        Index("ix_outbox_due", "state", "next_try_at", "id"),
+        Index("ix_outbox_of_kind", "kind", "state"),
         Index("ix_outbox_to", "recipient_digest", "created_at"),
     )
 

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from .clocks import Clock, FiredRung
+from .ladder import mails_of
 from .outbox import Mail, MailKind, MailState
 
 WAITS = (MailState.WAITING, MailState.SENDING, MailState.PARKED, MailState.HELD)
@@ -30,7 +31,7 @@ def unreached(session: Session, before: datetime) -> list[Unreached]:
     """The last rungs of running clocks of which no mail has left that should have by an instant."""
     since = func.coalesce(Mail.not_before, Mail.created_at)
     late = select(Mail).where(Mail.kind == MailKind.RUNG, Mail.state.in_(WAITS), since <= before)
-    return sorted(set(_unheard(session, session.scalars(late.order_by(Mail.id)))))
+    return sorted(set(_unheard(session, session.scalars(late))))
 
 
 def _unheard(session: Session, mails: Iterable[Mail]) -> Iterator[Unreached]:
@@ -54,12 +55,11 @@ def _is_last(session: Session, mail: Mail) -> bool:
         FiredRung.ticket_id == mail.ticket_id,
         FiredRung.kind == clock.kind,
         FiredRung.round == clock.round,
+        FiredRung.voided_at.is_(None),
     )
     return session.scalars(fired.order_by(FiredRung.id.desc()).limit(1)).first() == facts["rung"]
 
 
 def _has_left(session: Session, mail: Mail) -> bool:
     """Whether somebody else whom the same rung tells has had their mail."""
-    cause, _, _ = mail.once.rpartition("/")
-    others = select(Mail.id).where(Mail.once.startswith(f"{cause}/", autoescape=True))
-    return session.scalars(others.where(Mail.state == MailState.SENT).limit(1)).first() is not None
+    return any(one.state is MailState.SENT for one in mails_of(session, mail))

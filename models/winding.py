@@ -7,14 +7,14 @@ clock. What changed by it is added to the history, for people to read; clocks ar
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from .calendar_versions import CalendarVersion, latest_version, plan_of, version_at
 from .clock_reading import Reading, read_clocks
 from .clock_rules import RESPONSE, SHARE, Happened, Plan
 from .clocks import Clock
-from .ladder import next_rung_at
+from .ladder import next_rung_at, void_since
 from .promise import Promise
 from .ticket import Event, Ticket
 
@@ -38,6 +38,8 @@ def wind(session: Session, ticket: Ticket, promise: Promise, *, now: datetime) -
         elif row.round == reading.round and row.due_at != reading.due_at:
             moved.append(row)
             _tell_move(ticket, row, reading, now=now)
+            if row.due_at <= now < reading.due_at:
+                void_since(session, row, now=now)
         _set(row, reading)
         row.calendar = read.version
         row.next_rung_at = next_rung_at(session, row, promise)
@@ -104,9 +106,13 @@ def _tell_move(ticket: Ticket, row: Clock, reading: Reading, *, now: datetime) -
 
 
 def tickets_to_wind(session: Session, *, after: int = 0, at_most: int = 500) -> list[int]:
-    """The tickets after one whose running clocks were read by an earlier calendar; one indexed query."""
+    """The tickets after one whose running clocks were read by an earlier calendar.
+
+    That there are none is one indexed query.
+    """
     version = latest_version(session)
-    if version is None:
+    oldest = session.scalar(select(func.min(Clock.calendar)).where(Clock.stopped_at.is_(None)))
+    if version is None or oldest is None or oldest >= version.id:
         return []
     stale = select(Clock.ticket_id).where(Clock.stopped_at.is_(None), Clock.calendar < version.id)
     ahead = stale.where(Clock.ticket_id > after).distinct().order_by(Clock.ticket_id)

@@ -68,19 +68,20 @@ class PostgresServer:
 @pytest.fixture(scope="session")
 def postgres_server() -> Generator[PostgresServer]:
     """A private PostgreSQL server for the whole test run."""
-    with _server((*SETTINGS, *HASTY)) as server:
+    with running_server((*SETTINGS, *HASTY)) as server:
         yield server
 
 
 @pytest.fixture
 def own_postgres_server() -> Generator[PostgresServer]:
     """A PostgreSQL server for one test, which may stop it."""
-    with _server(SETTINGS) as server:
+    with running_server() as server:
         yield server
 
 
 @contextmanager
-def _server(settings: tuple[str, ...]) -> Generator[PostgresServer]:
+def running_server(settings: tuple[str, ...] = SETTINGS) -> Generator[PostgresServer]:
+    """A private server, gone in the end."""
     directory = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))  # a socket's path is at most 107 bytes
     if account := _account():
         os.chown(directory, account["user"], account["group"])

@@ -45,7 +45,7 @@ def show(place: Records, keyring: Keyring) -> int:
 def warn(place: Records, keyring: Keyring) -> int:
     """Warn as every sweep does, and say what is wrong."""
     before = _warnings(place)
-    failed = watch_keys(place, keyring)
+    failed = watch_keys(place, keyring, whole=True)
     with place.database.reading() as session:
         keys, now = known_keys(keyring), place.clock()
         for one in watched_keys(session, place.config, place.promise, keys, now):

@@ -1,5 +1,6 @@
-"""What the benchmarks share: an installation with real Dovecot and gpg, a stopwatch, and plain words."""
+"""What the benchmarks share: installations with real Dovecot and gpg, a stopwatch, and plain words."""
 
+import os
 import shutil
 import tempfile
 import time
@@ -11,6 +12,7 @@ from statistics import median, quantiles
 
 from meldbalie.flows.operator.demo_files import ADDRESSES, PASSWORD, make_people
 from meldbalie.flows.operator.mailserver import LocalMailServer
+from meldbalie.settings import CONFIG_VARIABLE, settings
 from meldbalie.tests.flows.world import REPORT, Present, World, make_world
 from meldbalie.tests.prefect_server import PrefectServer
 
@@ -30,6 +32,28 @@ def workbench() -> Generator[World]:
             place.keyring.stop()
             place.database.close()
     finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def records_room(database_url: str | None = None) -> Generator[World]:
+    """A fresh installation without Prefect and without mail servers, on SQLite or on another database."""
+    directory = Path(tempfile.mkdtemp(prefix="mbr"))
+    before = os.environ.get(CONFIG_VARIABLE)
+    mail = LocalMailServer(
+        directory, addresses=ADDRESSES, password=PASSWORD, imap_port=143, smtp_port=25
+    )  # it is never started
+    present, nowhere = Present(), PrefectServer(4200, directory / "prefect", directory / "log")
+    try:
+        people = make_people(directory)
+        place = make_world(directory, people, mail, nowhere, present, database_url=database_url)
+        yield World(place, people, mail, present, directory / "meldbalie.toml")
+        place.keyring.stop()
+        place.database.close()
+    finally:
+        os.environ.pop(CONFIG_VARIABLE, None)
+        os.environ.update({CONFIG_VARIABLE: before} if before else {})
+        settings.cache_clear()
         shutil.rmtree(directory, ignore_errors=True)
 
 

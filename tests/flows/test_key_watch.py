@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from meldbalie.flows import key_watch
 from meldbalie.flows.deliver import deliver
 from meldbalie.flows.key_ends import trouble_with
 from meldbalie.flows.key_watch import watch_keys
@@ -12,10 +13,10 @@ from meldbalie.mailbox.keyring import Keyring
 from meldbalie.models.outbox import MailKind
 from meldbalie.models.owners import Owner
 from meldbalie.models.published_keys import PublishedKey
-from meldbalie.models.ticket import ticket_called
+from meldbalie.models.ticket import Ticket, ticket_called
 from meldbalie.tests.cast import gpg
 from meldbalie.tests.flows.glances import goes_round, history, outbox, works_with
-from meldbalie.tests.flows.world import START, World
+from meldbalie.tests.flows.world import REPORT, START, World
 from sqlalchemy import select
 
 FIRST = "CVD-2026-0001"
@@ -145,6 +146,40 @@ def test_a_reporters_key_that_has_ended_is_noted_on_the_open_ticket_once(world: 
     [alarm] = outbox(world, MailKind.KEY_ALARM)
     assert alarm.recipient == world.people.handler.address
     assert (alarm.facts or {})["problem"] == "expired"
+
+
+def two_without_their_keys(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two tickets, of which a sweep looks at one, and whose reporters' keys are not in the keyring."""
+    monkeypatch.setattr(key_watch, "TICKETS_AT_ONCE", 1)
+    for number in range(2):
+        world.arrives(world.reports(key=False, subject=f"Report {number}", text=f"{REPORT} {number}"))
+    goes_round(world)
+    with world.place.database.unit_of_work() as session:
+        for ticket in session.scalars(select(Ticket)):
+            ticket.reporter.fingerprint = "0" * 40
+
+
+def test_sweeps_take_turns_with_the_keys_of_many_reporters(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_without_their_keys(world, monkeypatch)
+
+    noted: list[int] = []
+    for _ in range(6):
+        world.present.passes(minutes=world.place.config.clocks.sweep_minutes)
+        at(world, world.present())
+        noted.append(sum(history(world, number).count("key_problem") for number in world.tickets()))
+
+    assert sorted({1, 2} & set(noted)) == [1, 2]
+    assert noted[-1] == 2
+
+
+def test_the_command_looks_at_all_reporters_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    two_without_their_keys(world, monkeypatch)
+
+    assert watch_keys(world.place, world.place.keyring, whole=True) == []
+
+    assert ["key_problem" in history(world, number) for number in world.tickets()] == [True, True]
 
 
 def test_a_sweep_watches_and_publishes_and_fires_its_rungs_though_gpg_fails(

@@ -112,6 +112,7 @@ def _terms(promise: Promise) -> dict[str, Any]:
         "share_minutes": promise.share / timedelta(minutes=1),
         "update": str(promise.update),
         "statutory": [asdict(law) for law in promise.statutory],
+        "ladders": {kind: [plan.name for plan in promise.ladder_of(kind)] for kind in promise.kinds},
     }
 
 
@@ -139,6 +140,8 @@ def _changed_terms(before: Mapping[str, Any], after: Mapping[str, Any]) -> Itera
     for name in ("response", "share_minutes", "update"):
         if before[name] != after[name]:
             yield f"{name.replace('_', ' ')}: {before[name]} -> {after[name]}"
+    if before["ladders"] != after["ladders"]:
+        yield "the moments of the ladder change"
     was, then = ({law["name"]: law for law in terms["statutory"]} for terms in (before, after))
     for name in sorted({*was, *then}):
         if was.get(name) != then.get(name):

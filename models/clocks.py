@@ -49,13 +49,27 @@ class Clock(Base):
 
 
 class FiredRung(Base):
-    """A rung of the ladder that fired, or that a higher one made superfluous after an outage."""
+    """A rung of the ladder that fired, or that a higher one made superfluous after an outage.
+
+    It fires once, unless that is ``voided``: nobody was told of it after all, or the clock is due later.
+    """
 
     __tablename__ = "fired_rungs"
-    __table_args__ = (UniqueConstraint("ticket_id", "kind", "round", "rung"),)
+    __table_args__ = (
+        Index(
+            "ix_fired_rungs_once",
+            "ticket_id",
+            "kind",
+            "round",
+            "rung",
+            unique=True,
+            sqlite_where=text("voided_at IS NULL"),
+            postgresql_where=text("voided_at IS NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"))
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), index=True)
     kind: Mapped[str] = mapped_column(String(40))
     round: Mapped[int] = mapped_column(default=1, server_default="1")
     rung: Mapped[str]
@@ -65,6 +79,7 @@ class FiredRung(Base):
     acknowledge_by: Mapped[datetime | None]
     acknowledged_at: Mapped[datetime | None]
     acknowledged_by: Mapped[str | None]
+    voided_at: Mapped[datetime | None]
 
 
 class Acknowledgement(Base):

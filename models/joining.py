@@ -54,7 +54,7 @@ def join(
     acts.close(session, ticket, reason=CloseReason.DUPLICATE, by=by, because=told, promise=promise, now=now)
     ticket.record("joined", by=by, at=now, other=other.reference)
     other.record("took_in", by=by, at=now, other=ticket.reference)
-    if other.waiting_on is WaitingOn.REPORTER and _have_one_reporter(ticket, other):
+    if other.waiting_on is WaitingOn.REPORTER:  # it may be what was waited for, from another address
         other.wait_for(WaitingOn.HANDLER, by=by, at=now)
         wind(session, other, promise, now=now)
     _tell_owner(session, ticket, other, now=now)

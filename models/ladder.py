@@ -6,7 +6,7 @@ After an outage only the highest rung that is due fires; the lower ones are mark
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from .absences import who_hears
@@ -33,10 +33,10 @@ class Fired:
     clock: str = field(default="", compare=False)
 
 
-def due_clocks(session: Session, now: datetime, *, at_most: int = 500) -> list[int]:
-    """The numbers of the clocks that have a rung due; one indexed query."""
+def due_clocks(session: Session, now: datetime) -> list[int]:
+    """The numbers of the clocks that have a rung due, the oldest first; one indexed query."""
     found = select(Clock.id).where(Clock.next_rung_at <= now).order_by(Clock.next_rung_at)
-    return list(session.scalars(found.limit(at_most)))
+    return list(session.scalars(found))
 
 
 def climb(session: Session, clock_id: int, promise: Promise, *, now: datetime) -> Fired | None:
@@ -44,20 +44,21 @@ def climb(session: Session, clock_id: int, promise: Promise, *, now: datetime) -
 
     Where nobody has acknowledged the last one in time, the next one fires before its own time.
     """
-    clock = session.get(Clock, clock_id)
-    if clock is None:
+    found = session.get(Clock, clock_id)
+    if found is None:
         return None
-    hold(session, clock.ticket)
-    session.refresh(clock)
-    if clock.next_rung_at is None or clock.next_rung_at > now:
+    hold(session, found.ticket)
+    clock = session.get(Clock, clock_id, populate_existing=True)  # gone, if what started it came back
+    if clock is None or clock.next_rung_at is None or clock.next_rung_at > now:
         return None
     fired = _fired_rungs(session, clock)
     due = _due_rungs(clock, promise, fired, now=now)
     for plan, at in due:
         session.add(_row(clock, plan, at, now, superseded=plan is not due[-1][0]))
     session.flush()
+    told = _tell(session, clock, due[-1][0], promise, now=now) if due else None
     clock.next_rung_at = next_rung_at(session, clock, promise)
-    return _tell(session, clock, due[-1][0], promise, now=now) if due else None
+    return told
 
 
 def next_rung_at(session: Session, clock: Clock, promise: Promise) -> datetime | None:
@@ -80,15 +81,29 @@ def _due_rungs(
 ) -> list[tuple[RungPlan, datetime]]:
     known = {one.rung for one in fired}
     due: list[tuple[RungPlan, datetime]] = []
-    for plan, at in promise.rungs(clock.kind, clock.started_at, clock.due_at, since=clock.next_rung_at):
+    for plan, at in promise.rungs(clock.kind, clock.started_at, clock.due_at, since=now):
         if at > now:
             break
         if plan.name not in known:
             due.append((plan, at))
     unheard = _unheard(fired)
     if not due and unheard is not None and unheard <= now:
-        due.append(_first_unfired(clock, promise, fired))
+        due.append(_instead(clock, promise, fired, unheard))
     return due
+
+
+def _instead(
+    clock: Clock, promise: Promise, fired: list[FiredRung], unheard: datetime
+) -> tuple[RungPlan, datetime]:
+    """What fires for a rung that nobody acknowledged: the next one, before its time.
+
+    Not so the rungs from the moment on that the clock is due, which fire then: those whom the next of
+    them tells are told now as well.
+    """
+    plan, at = _first_unfired(clock, promise, fired)
+    if at < clock.due_at:
+        return plan, at
+    return replace(plan, unheard=fired[-1].rung, acknowledge=None, words="escalation"), unheard
 
 
 def _first_unfired(clock: Clock, promise: Promise, fired: list[FiredRung]) -> tuple[RungPlan, datetime]:
@@ -110,8 +125,21 @@ def _fired_rungs(session: Session, clock: Clock) -> list[FiredRung]:
         FiredRung.ticket_id == clock.ticket_id,
         FiredRung.kind == clock.kind,
         FiredRung.round == clock.round,
+        FiredRung.voided_at.is_(None),
     )
     return list(session.scalars(fired.order_by(FiredRung.id)))
+
+
+def void_since(session: Session, clock: Clock, *, now: datetime) -> None:
+    """Let what fired from the moment on that a clock was due fire again: it is due later now."""
+    overdue = update(FiredRung).where(
+        FiredRung.ticket_id == clock.ticket_id,
+        FiredRung.kind == clock.kind,
+        FiredRung.round == clock.round,
+        FiredRung.voided_at.is_(None),
+        FiredRung.due_at >= clock.due_at,
+    )
+    session.execute(overdue.values(voided_at=now))
 
 
 def _row(clock: Clock, plan: RungPlan, at: datetime, now: datetime, *, superseded: bool) -> FiredRung:
@@ -123,20 +151,22 @@ def _row(clock: Clock, plan: RungPlan, at: datetime, now: datetime, *, supersede
         due_at=at,
         fired_at=now,
         was_superseded=superseded,
-        acknowledge_by=now + plan.acknowledge if plan.acknowledge and not superseded else None,
     )
 
 
 def _tell(session: Session, clock: Clock, plan: RungPlan, promise: Promise, *, now: datetime) -> Fired:
     ticket, fired = clock.ticket, _fired_rungs(session, clock)[-1]
-    calendar = plan_now(session, promise).calendar
+    opening = next_opening(now, plan_now(session, promise).calendar)
     told = _told_by(session, ticket, plan, promise, now=now)
+    is_held = {one: not (one.is_on_call or plan.at_any_hour) for one in told}
+    if plan.acknowledge:  # nobody can have seen what has not left
+        fired.acknowledge_by = (opening if told and all(is_held.values()) else now) + plan.acknowledge
     facts = {
         "clock": clock.kind,
         "round": clock.round,
         "due_at": clock.due_at.isoformat(),
         "rung": plan.name,
-        "share": plan.share or (now - clock.started_at) / (clock.due_at - clock.started_at),
+        "share": plan.share or _share_run(clock, now),
         "words": plan.words,
     }
     for one in told:
@@ -145,16 +175,21 @@ def _tell(session: Session, clock: Clock, plan: RungPlan, promise: Promise, *, n
             MailKind.RUNG,
             one.person,
             party=one.party,
-            cause=f"{clock.kind}/{clock.round}/{plan.name}",
+            cause=f"{clock.kind}/{clock.round}/{plan.name}/{fired.id}",
             now=now,
             ticket=ticket,
             facts=facts | _acknowledgement(session, fired, one),
         )
-        if not (one.is_on_call or plan.at_any_hour):
-            mail.next_try_at = mail.not_before = next_opening(now, calendar)
+        if is_held[one]:
+            mail.next_try_at = mail.not_before = opening
     breached = clock.due_at <= now
     ticket.record("escalated", by="clock", at=now, clock=clock.kind, rung=plan.name, breached=breached)
     return Fired(ticket.reference, plan.name, len(told), clock.kind)
+
+
+def _share_run(clock: Clock, now: datetime) -> float:
+    runs = clock.due_at - clock.started_at
+    return max(0.0, (now - clock.started_at) / runs) if runs else 1.0
 
 
 def _told_by(
@@ -230,7 +265,7 @@ def _rung_of(session: Session, mail: Mail) -> FiredRung | None:
         FiredRung.round == facts.get("round", 1),
         FiredRung.rung == facts.get("rung"),
     )
-    return session.scalars(found).one_or_none()
+    return session.scalars(found.order_by(FiredRung.id.desc()).limit(1)).first()
 
 
 def is_needless(session: Session, mail: Mail) -> bool:
@@ -243,7 +278,10 @@ def is_needless(session: Session, mail: Mail) -> bool:
 
 
 def call_off(session: Session, mail: Mail, *, now: datetime) -> bool:
-    """Keep a needless mail of a rung from leaving, as the history says; ``False`` where it may leave."""
+    """Keep a needless mail of a rung from leaving, as the history says; ``False`` where it may leave.
+
+    A rung that nobody has heard of then has not fired: it does, if the clock runs on after all.
+    """
     ticket = mail.ticket
     if ticket is None:
         return False
@@ -255,7 +293,17 @@ def call_off(session: Session, mail: Mail, *, now: datetime) -> bool:
     mail.state, mail.claimed_until, mail.problem = MailState.CALLED_OFF, None, None
     mail.facts = {name: value for name, value in facts.items() if name != "acknowledge"}
     ticket.record("called_off", by="deliver", at=now, clock=facts["clock"], rung=facts["rung"])
+    rung = _rung_of(session, mail)
+    if rung is not None and all(one.state is MailState.CALLED_OFF for one in mails_of(session, mail)):
+        rung.voided_at = now
     return True
+
+
+def mails_of(session: Session, mail: Mail) -> list[Mail]:
+    """All mails of the rung that this one speaks of."""
+    about = {name: (mail.facts or {}).get(name) for name in ("clock", "round", "rung", "due_at")}
+    rungs = select(Mail).where(Mail.ticket_id == mail.ticket_id, Mail.kind == MailKind.RUNG)
+    return [one for one in session.scalars(rungs) if about.items() <= (one.facts or {}).items()]
 
 
 def owner_of(ticket: Ticket) -> Correspondent | None:

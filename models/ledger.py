@@ -227,7 +227,7 @@ def first_arrival(entry: LedgerEntry) -> datetime:
     """When a message arrived for the first time, in whichever copy: the promise counts from then."""
     session = object_session(entry)
     copies = select(LedgerEntry.arrived_at).where(_is_copy(entry))
-    return min([entry.arrived_at, *(session.scalars(copies) if session else ())])
+    return min([entry.arrived_at, entry.taken_at, *(session.scalars(copies) if session else ())])
 
 
 def became_before(session: Session, entry: LedgerEntry) -> LedgerEntry | None:

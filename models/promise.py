@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import count
-from operator import itemgetter
 from zoneinfo import ZoneInfo
 
 from .calendar import Calendar, Duration, Unit, due
-from .clock_rules import RESPONSE, Plan, Statutory
+from .clock_rules import RESPONSE, ClockKind, Plan, Statutory
 from .people import Correspondent
 from .rota import Duty, Rota
 
@@ -29,7 +28,8 @@ class RungPlan:
 
     It fires at a share of the clock, or so long after it is due (``offset``, negative: before). Where
     ``acknowledge`` is set and nobody has said within it that they have seen it, the next rung fires. Outside
-    business hours only the person on call is mailed at once, unless ``at_any_hour``.
+    business hours only the person on call is mailed at once, unless ``at_any_hour``. With ``unheard`` it
+    stands for the rung of that name, which nobody acknowledged.
     """
 
     share: float | None
@@ -39,10 +39,13 @@ class RungPlan:
     at_any_hour: bool = False
     words: str = "reminder"
     day: int = 0
+    unheard: str = ""
 
     @property
     def name(self) -> str:
         """How the rung is known: ``80%``, ``due - 2 h``, or ``100% + 3 days`` for one of the daily ones."""
+        if self.unheard:
+            return f"{self.unheard}, not acknowledged"
         if self.offset is None:
             name = f"{(self.share or 0) * 100:.4f}".rstrip("0").rstrip(".") + "%"
         else:
@@ -56,9 +59,28 @@ class RungPlan:
             return max(started_at, due_at + self.offset)
         return started_at + (due_at - started_at) * (1 if self.share is None else self.share)
 
+    def united(self, other: "RungPlan") -> "RungPlan":
+        """One rung for two of the same moment: it tells both, and asks for the more urgent of the two."""
+        waits = [each.acknowledge for each in (self, other) if each.acknowledge]
+        return replace(
+            self,
+            tell=tuple(dict.fromkeys((*self.tell, *other.tell))),
+            acknowledge=min(waits, default=None),
+            at_any_hour=self.at_any_hour or other.at_any_hour,
+            words=max(self.words, other.words, key=WORDS.index),
+        )
 
+
+#: How a rung speaks, the mildest first.
+WORDS = ("reminder", "escalation", "breach")
 #: What every ladder has, whatever is configured: somebody hears when a clock is due.
 AT_DUE = RungPlan(1.0, ("handlers",), words="breach")
+#: The ladder of a law's clock where none is configured: hours count, and nights do.
+OF_A_LAW = (
+    RungPlan(0.5, ("handlers", "on_call"), at_any_hour=True, words="escalation"),
+    RungPlan(0.8, ("handlers", "on_call", "lead"), at_any_hour=True, words="escalation"),
+    RungPlan(1.0, ("handlers", "on_call", "lead", "ciso"), at_any_hour=True, words="breach"),
+)
 
 
 @dataclass(frozen=True)
@@ -111,21 +133,38 @@ class Promise:
     ) -> Iterator[tuple[RungPlan, datetime]]:
         """Every rung of a clock with its instant, in order: the ladder, then one a day without end.
 
+        Rungs of the same moment are one. Where none is configured for the moment that the clock is due,
+        the handlers are told.
+
         The days that had passed long before ``since`` are left out, so that an old clock costs as
         little as a young one.
         """
-        ladder = [(plan, plan.at(started_at, due_at)) for plan in self._ladder_of(kind)]
-        ladder.sort(key=itemgetter(1))
-        yield from ladder
-        highest, highest_at = ladder[-1]
+        ladder: dict[datetime, RungPlan] = {}
+        for plan in self.ladder_of(kind):
+            at = plan.at(started_at, due_at)
+            ladder[at] = ladder[at].united(plan) if at in ladder else plan
+        ladder.setdefault(due_at, AT_DUE)
+        for at in sorted(ladder):
+            yield ladder[at], at
+        highest_at = max(ladder)
+        highest = ladder[highest_at]
         after = max(due_at, highest_at)
         days_passed = (since - after).days if since else 0
         for day in count(max(1, days_passed - 1)):  # a local day is not always 24 hours
             daily = replace(highest, day=day, acknowledge=None)
             yield daily, due(after, Duration(day, Unit.DAYS), self.calendar)
 
-    def _ladder_of(self, kind: str) -> tuple[RungPlan, ...]:
-        return _complete(self.ladder if kind == RESPONSE else self.ladders.get(kind, ()))
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The clocks that a ticket may have."""
+        return (*ClockKind, *(law.name for law in self.statutory))
+
+    def ladder_of(self, kind: str) -> tuple[RungPlan, ...]:
+        """The rungs of a clock as they are configured."""
+        if kind == RESPONSE:
+            return self.ladder
+        is_of_a_law = any(law.name == kind for law in self.statutory)
+        return self.ladders.get(kind, OF_A_LAW if is_of_a_law else ())
 
     def told_by(
         self, plan: RungPlan, owner: Correspondent | None, *, at: datetime | None = None
@@ -157,16 +196,6 @@ class Promise:
         if person is None and self.rota is not NO_ROTA:
             return [self.lead] if self.lead else list(self.triage)
         return [person] if person else []
-
-
-def _complete(ladder: Iterable[RungPlan]) -> tuple[RungPlan, ...]:
-    """The ladder with one rung for each moment, and always one for the moment that a clock is due."""
-    rungs: dict[str, RungPlan] = {}
-    for plan in ladder:
-        before = rungs.get(plan.name)
-        rungs[plan.name] = replace(before, tell=(*before.tell, *plan.tell)) if before else plan
-    rungs.setdefault(AT_DUE.name, AT_DUE)
-    return tuple(rungs.values())
 
 
 def _by_address(people: Iterable[Correspondent]) -> dict[str, Correspondent]:

@@ -58,6 +58,12 @@ def sweep(database: Database, now: datetime, promise: Promise = PROMISE) -> list
     return [each for each in fired if each is not None]
 
 
+def climbed(database: Database, clock_id: int, now: datetime) -> Fired | None:
+    """What one clock fires."""
+    with database.unit_of_work() as session:
+        return climb(session, clock_id, PROMISE, now=now)
+
+
 def share(database: Database, reference: str) -> None:
     """Stop the share clock, so that only the response clock runs."""
     with database.unit_of_work() as session:
@@ -242,6 +248,30 @@ def test_a_sweeper_that_waited_while_the_clock_was_stopped_fires_nothing(
         assert sweeping.result() == []
 
 
+def test_a_sweeper_that_waited_while_the_promise_came_back_fires_nothing(
+    postgres_database: Database,
+) -> None:
+    """What was promised in a mail that came back was not promised: that clock is gone."""
+    reference = reported(postgres_database, promise=PROMISE)
+    promised = {"mail": "answer", "party": "reporter", "number": 7, "fix_on": "2026-11-20"}
+    overdue = ARRIVED + 2 * DAY
+    with postgres_database.unit_of_work() as session:
+        ticket = ticket_called(session, reference)
+        ticket.record("delivered", by="deliver", at=ARRIVED, **promised)
+        wind(session, ticket, PROMISE, now=ARRIVED)
+        fix = clock_of(session, reference, ClockKind.FIX).id
+    with ThreadPoolExecutor(1) as thread:
+        with postgres_database.unit_of_work() as session:
+            ticket = ticket_called(session, reference)
+            hold(session, ticket)
+            sweeping = thread.submit(climbed, postgres_database, fix, overdue)
+            until_somebody_waits(postgres_database)
+            ticket.record("bounced", by="intake", at=overdue, party="reporter", number=7)
+            wind(session, ticket, PROMISE, now=overdue)
+
+        assert sweeping.result() is None
+
+
 def test_the_database_itself_refuses_a_rung_twice(database: Database, reference: str) -> None:
     sweep(database, HALF)
 
@@ -288,7 +318,10 @@ def test_whenever_it_is_swept_each_rung_is_there_once_and_the_next_lies_ahead(
         ticket = ticket_called(session, reference)
         rows = list(session.scalars(select(FiredRung).where(FiredRung.ticket_id == ticket.id)))
         passed = {plan.name for plan, at in _until(now)}
-        assert {row.rung for row in rows} == passed
+        assert {row.rung for row in rows} <= passed  # of the days of an outage only the last are written
+        assert {name for name in passed if "day" not in name} <= {row.rung for row in rows}
+        if passed:
+            assert rows[-1].rung == _until(now)[-1][0].name
         assert sum(not row.was_superseded for row in rows) == fired == told(ticket).count("escalated")
         session.execute(delete(FiredRung))
         clock_of(session, reference).next_rung_at = None

@@ -34,8 +34,8 @@ PROMISE = replace(
     reports.PROMISE,
     statutory=(EARLY_WARNING,),
     ladder=(
-        RungPlan(0.5, ("owner",), acknowledge=4 * HOUR),
-        RungPlan(0.8, ("lead",), acknowledge=HOUR),
+        RungPlan(0.5, ("owner",), acknowledge=4 * HOUR, at_any_hour=True),
+        RungPlan(0.8, ("lead",), acknowledge=HOUR, at_any_hour=True),
         RungPlan(1.0, ("ciso",)),
     ),
 )
@@ -282,7 +282,7 @@ def test_a_law_counts_from_the_milestone_that_it_names(database: Database, refer
 
     clock = clocks(database)[LAW]
     assert (clock.started_at, clock.due_at) == (learned, learned + DAY)
-    assert Fired(reference, "100%", 2) in sweep(database, noted)
+    assert Fired(reference, "100%", 5) in sweep(database, noted)  # a law's ladder names everybody
 
     happens(database, "authority_warned", ARRIVED - HOUR, noted + HOUR)
     assert clocks(database)[LAW].stopped_at == ARRIVED - HOUR
@@ -363,13 +363,15 @@ def test_a_rung_that_nobody_acknowledges_lets_the_next_one_fire_early(
 
     assert sweep(database, half + 4 * HOUR) == [Fired(reference, "80%", 1)]
     assert clocks(database)[RESPONSE].next_rung_at == half + 5 * HOUR
-    assert sweep(database, half + 5 * HOUR) == [Fired(reference, "100%", 1)]
+    assert sweep(database, half + 5 * HOUR) == [Fired(reference, "80%, not acknowledged", 1)]
 
-    assert clocks(database)[RESPONSE].next_rung_at == DUE + DAY
+    assert clocks(database)[RESPONSE].next_rung_at == DUE  # what is told then is not told before
+    assert sweep(database, DUE) == [Fired(reference, "100%", 1)]
     with database.reading() as session:
         ticket = ticket_called(session, reference)
-        breached = [entry.facts["breached"] for entry in ticket.history if entry.kind == "escalated"]
-        assert breached == [False] * 3
+        escalated = [entry.facts for entry in ticket.history if entry.kind == "escalated"]
+        response = [facts["breached"] for facts in escalated if facts["clock"] == RESPONSE]
+        assert response == [False, False, False, True]
 
 
 def test_a_rung_that_is_acknowledged_does_not(database: Database, reference: str) -> None:

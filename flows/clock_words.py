@@ -1,15 +1,23 @@
 """A ticket's clocks in words, a line each, for the card and the command line."""
 
+from ..models.calendar import Duration, Unit
 from ..models.clocks import Clock
 from ..models.ticket import Ticket
-from .desk import local
+from .desk import NOBODY, local, was_for_nobody
 from .installation import Records
 
 TITLES = {
-    "response": "Answer",
+    "response": "Answer to the reporter",
     "share": "Copy to the IBD",
-    "update": "Next word to the reporter",
-    "fix": "Fix",
+    "update": "Progress message to the reporter",
+    "fix": "Promised fix",
+}
+UNITS = {
+    Unit.DAYS: "calendar day",
+    Unit.WORKING_DAYS: "working day",
+    Unit.BUSINESS_HOURS: "business hour",
+    Unit.BUSINESS_MINUTES: "business minute",
+    Unit.BUSINESS_SECONDS: "business second",
 }
 
 
@@ -28,11 +36,18 @@ def state(place: Records, clock: Clock) -> str:
     due = f"due {local(place, clock.due_at)}"
     if clock.stopped_at is not None:
         late = "in time" if clock.stopped_at <= clock.due_at else "**late**"
+        if clock.kind == "response" and was_for_nobody(clock.ticket, clock.stopped_at):
+            late = NOBODY
         return f"{due}: stopped {local(place, clock.stopped_at)}, {late}"
     if clock.paused_since is not None:
         return f"stands still since {local(place, clock.paused_since)}; it would be {due}"
     reminder = f", next reminder {local(place, clock.next_rung_at)}" if clock.next_rung_at else ""
     return f"{due}: **running**{reminder}"
+
+
+def length(duration: Duration) -> str:
+    """How long a clock runs: ``5 working days``."""
+    return f"{duration.amount} {UNITS[duration.unit]}{'' if duration.amount == 1 else 's'}"
 
 
 def _order(clock: Clock) -> tuple[int, str]:

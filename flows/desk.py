@@ -29,6 +29,8 @@ from ..models.ticket import Ticket, ticket_called
 from .installation import Installation, Records
 
 LOG = logging.getLogger(__name__)
+#: Said of what was written where a report came without an address, and no link was given out.
+NOBODY = "nobody can be told"
 DEPLOYMENT = "ticket/ticket"
 
 
@@ -148,10 +150,27 @@ def response_clock(ticket: Ticket) -> Clock:
     return next(clock for clock in ticket.clocks if clock.kind == ClockKind.RESPONSE)
 
 
+def was_for_nobody(ticket: Ticket, at: datetime) -> bool:
+    """Whether what was written then can be told to nobody, so that it was neither in time nor late."""
+    return not ticket.reporter.address and any(
+        entry.kind == "unreachable" and entry.at == at for entry in ticket.history
+    )
+
+
+def answered(place: Records, ticket: Ticket) -> str:
+    """When the reporter was answered; empty while they are not."""
+    at = response_clock(ticket).stopped_at
+    if at is None:
+        return ""
+    if was_for_nobody(ticket, at):
+        return f"written {local(place, at)}, {NOBODY}"
+    return f"answered {local(place, at)}"
+
+
 def _due_in_short(place: Installation, ticket: Ticket) -> str:
     clock = response_clock(ticket)
     if clock.stopped_at is not None:
-        return f"answered {local(place, clock.stopped_at)}"
+        return answered(place, ticket)
     return f"due {local(place, clock.due_at)}" if ticket.is_open else ""
 
 

@@ -59,7 +59,7 @@ def serve_flows(place: Installation) -> None:
     for deployment in deployments(place.config):
         runner.add_deployment(deployment)
     forget_missed_runs(place)
-    start_shifts((*SHIFTS, sweep.name, audit.name))
+    start_shifts((*SHIFTS, sweep.name, audit.name, report.name))
     with suppress(KeyboardInterrupt, TerminationSignal):
         asyncio.run(runner.start())
 

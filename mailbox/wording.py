@@ -20,7 +20,7 @@ from babel.dates import format_date, format_datetime
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined, pass_context
 from jinja2.runtime import Context
 
-from .wording_facts import Facts, Kind, Rung
+from .wording_facts import Alarm, Facts, Kind, Rung
 from .wording_parts import Desk, Label, Text
 
 Language = Literal["nl", "en"]
@@ -62,6 +62,13 @@ RUNG_SUBJECTS: Mapping[str, Label] = MappingProxyType(
         "breach": Label("Een termijn is verstreken", "A deadline has passed"),
     }
 )
+#: What an alarm is about, where people may go untold because of it.
+ALARM_SUBJECTS: Mapping[str, Label] = MappingProxyType(
+    {
+        "flow_stopped": Label("Alarm: Meldbalie staat deels stil", "Alarm: part of Meldbalie has stopped"),
+        "rota_gap": Label("Gat in het piketrooster", "Gap in the on-call rota"),
+    }
+)
 SEALED_SUBJECT = Label("Versleuteld bericht", "Encrypted message")
 
 _UNSEEN = re.compile(
@@ -85,10 +92,20 @@ def word(facts: Facts, desk: Desk) -> Text:
     """The mail that these facts make; a missing fact raises instead of leaving a gap."""
     context = {field.name: getattr(facts, field.name) for field in fields(facts)}
     body = _TEMPLATES.get_template(f"{facts.kind}.txt").render(context, desk=desk)
-    label = RUNG_SUBJECTS[facts.words] if isinstance(facts, Rung) else SUBJECTS[facts.kind]
-    subject = _subject(label, facts)
+    subject = _subject(_label(facts), facts)
     outer = _subject(SEALED_SUBJECT, facts) if facts.is_sealed else subject
     return Text(subject=subject, body=_wrapped(body), outer_subject=outer)
+
+
+def _label(facts: Facts) -> Label:
+    match facts:
+        case Rung():
+            return RUNG_SUBJECTS[facts.words]
+        case Alarm(lines=lines):
+            urgent = (ALARM_SUBJECTS[line.kind] for line in lines if line.kind in ALARM_SUBJECTS)
+            return next(urgent, SUBJECTS[facts.kind])
+        case _:
+            return SUBJECTS[facts.kind]
 
 
 def explained(problem: str) -> tuple[Label, Label]:

@@ -241,6 +241,7 @@ class Rung(OnTicket):
     """To whoever a rung of the escalation ladder names; ``share`` 1.0 means due.
 
     ``acknowledge`` is where the reader says that they have seen it, if that is asked, and until when.
+    Owners do not work in Prefect: they get no ``run_url``, and are asked to reply.
     """
 
     kind = Kind.RUNG

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, abort, make_response, render_template
 from sqlalchemy import select
 
 from ..models.clocks import Acknowledgement, Clock
-from ..models.ladder import acknowledge, acknowledgement_behind
+from ..models.rung_mails import acknowledge, acknowledgement_behind
 from ..models.ticket import Ticket
 from . import words
 from .database import db
@@ -30,6 +30,7 @@ class Asked:
     clock: str
     due_at: datetime
     is_over: bool
+    is_missed: bool
     seen_at: datetime | None
 
 
@@ -61,11 +62,13 @@ def _asked(found: Acknowledgement) -> Asked:
     of_rung = select(Clock).where(Clock.ticket_id == rung.ticket_id, Clock.kind == rung.kind)
     clock = session.scalars(of_rung).one_or_none()
     is_over = clock is None or clock.stopped_at is not None or clock.round != rung.round
+    due_at = clock.due_at if clock else rung.due_at
     return Asked(
         ticket=session.get_one(Ticket, rung.ticket_id).reference,
         clock=words.clock_label(rung.kind),
-        due_at=clock.due_at if clock else rung.due_at,
+        due_at=due_at,
         is_over=is_over,
+        is_missed=not is_over and due_at < site().local_now(),
         seen_at=rung.acknowledged_at,
     )
 

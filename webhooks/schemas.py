@@ -104,7 +104,7 @@ class StatusSchema(Schema):
     expected_fix_on = fields.Date(
         allow_none=True, metadata={"description": "The day on or before which a solution is expected."}
     )
-    fix_is_late = _yes_or_no("Whether that day has passed while the report is open.")
+    fix_is_late = _yes_or_no("Whether that day has passed while the report is open and not fixed.")
     shared_with_ibd = fields.Nested(SharingSchema, allow_none=True)
     moves = fields.Nested(MoveSchema, many=True)
     messages = fields.Nested(MessageSchema, many=True)

@@ -13,6 +13,7 @@ from sqlalchemy import and_, case, func, null, select
 from sqlalchemy.orm import Session
 
 from ..models.clocks import Clock, ClockKind
+from ..models.milestones import FIX_DEPLOYED
 from ..models.outbox import Mail, MailKind, MailState
 from ..models.states import CloseReason, TicketState
 from ..models.ticket import Direction, Event, Message, Reporter, Ticket, WaitingOn
@@ -107,6 +108,8 @@ class Status:
         return self.state is not TicketState.CLOSED
 
 
+MILESTONES = ("milestone", "milestone_withdrawn")
+
 # The reporter is told why in these; a report that is confirmed or taken up needs no reason.
 TOLD_WHY = frozenset({TicketState.INVALID, TicketState.DEFERRED, TicketState.CLOSED})
 
@@ -114,7 +117,7 @@ TOLD_WHY = frozenset({TicketState.INVALID, TicketState.DEFERRED, TicketState.CLO
 def status_of(session: Session, ticket: Ticket, *, now: datetime) -> Status:
     """The facts about a ticket; ``now`` in local time. Three queries, however much was said."""
     credit, shares, due_at, stopped_at, shared_at = _promises(session, ticket)
-    moves, no_date_because = _history(session, ticket)
+    moves, no_date_because, is_fixed = _history(session, ticket)
     fix_on = ticket.expected_fix_on
     return Status(
         reference=ticket.reference,
@@ -125,7 +128,7 @@ def status_of(session: Session, ticket: Ticket, *, now: datetime) -> Status:
         closed_at=ticket.closed_at,
         response=_response(ticket, due_at, stopped_at, no_date_because, now),
         expected_fix_on=fix_on,
-        fix_is_late=ticket.is_open and fix_on is not None and fix_on < now.date(),
+        fix_is_late=ticket.is_open and not is_fixed and fix_on is not None and fix_on < now.date(),
         sharing=Sharing(shared_at, with_identity=bool(shares)) if shared_at else None,
         credit=credit or "unasked",
         shares_identity=bool(shares),
@@ -172,22 +175,24 @@ def _promises(session: Session, ticket: Ticket) -> Promises:
     return credit, shares, due_at, stopped_at, sent_at
 
 
-def _history(session: Session, ticket: Ticket) -> tuple[tuple[Move, ...], str]:
-    """The changes of state, and why the last answer named no date (empty when it named one)."""
+def _history(session: Session, ticket: Ticket) -> tuple[tuple[Move, ...], str, bool]:
+    """The changes of state, why the last answer named no date (or empty), and whether it is fixed."""
     found = (
         select(Event.at, Event.kind, Event.facts, Event.because)
-        .where(Event.ticket_id == ticket.id, Event.kind.in_(("moved", "answered")))
+        .where(Event.ticket_id == ticket.id, Event.kind.in_(("moved", "answered", *MILESTONES)))
         .order_by(Event.seq)
     )
     moves: list[Move] = []
-    no_date_because = ""
+    no_date_because, is_fixed = "", False
     for at, kind, facts, because in session.execute(found):
         if kind == "answered":
             no_date_because = because
-            continue
-        to = TicketState(facts["to"])
-        moves.append(Move(at, to, because if to in TOLD_WHY else ""))
-    return tuple(moves), no_date_because
+        elif kind == "moved":
+            to = TicketState(facts["to"])
+            moves.append(Move(at, to, because if to in TOLD_WHY else ""))
+        elif facts["what"] == FIX_DEPLOYED:
+            is_fixed = kind == "milestone"
+    return tuple(moves), no_date_because, is_fixed
 
 
 def _letters(session: Session, ticket: Ticket) -> tuple[Letter, ...]:

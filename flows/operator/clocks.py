@@ -3,7 +3,9 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,8 +17,11 @@ from ...models.clocks import Clock, FiredRung
 from ...models.errors import UnknownTicket
 from ...models.ticket import Event, Ticket, ticket_called
 from ...models.winding import Read, readings
-from ..clock_words import title
+from ..clock_words import length, title
+from ..desk import NOBODY
 from ..installation import Records, records
+
+At = Callable[[str], str]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(told, indent=2))
     else:
-        print("\n".join(lines(told, place.config.organisation.zone)))
+        print("\n".join(lines(told, place.clock())))
     return 0
 
 
@@ -78,19 +83,20 @@ def _clock(session: Session, ticket: Ticket, read: Read, row: Clock | None) -> d
 def _why(read: Read) -> str:
     """Why it is due then: how long it runs, and on what."""
     plan, kind = read.plan, read.reading.kind
-    by_calendar = f"on the calendar of {plan.calendar.zone}"
+    has_stood = any(step.told.startswith("stands still") for step in read.reading.steps)
+    still = ", and as much later as it stood still" if has_stood else ""
     match kind:
         case "response":
-            return f"{plan.response} from its start {by_calendar}"
+            return f"{length(plan.response)} after it started"
         case "share":
-            return f"{plan.share.total_seconds() / 60:g} minutes from its start, day and night"
+            return f"{plan.share.total_seconds() / 60:g} minutes after it started, day and night"
         case "update":
-            return f"{plan.update} from its start {by_calendar}, and as much as it stood still"
+            return f"{length(plan.update)} after it started last{still}"
         case "fix":
-            return f"the end of the promised day in {plan.calendar.zone}, and as much as it stood still"
+            return f"the end of the promised day{still}"
         case _:
             hours = next(law.hours for law in plan.statutory if law.name == kind)
-            return f"{hours} hours from the milestone, day and night"
+            return f"{hours} hours after the milestone, day and night"
 
 
 def _moves(session: Session, ticket: Ticket, kind: str) -> list[dict[str, Any]]:
@@ -115,55 +121,77 @@ def _rung(rung: FiredRung) -> dict[str, Any]:
         "due_at": _utc(rung.due_at),
         "fired_at": _utc(rung.fired_at),
         "was_superseded": rung.was_superseded,
+        "voided_at": _utc(rung.voided_at),
         "acknowledge_by": _utc(rung.acknowledge_by),
         "acknowledged_at": _utc(rung.acknowledged_at),
         "acknowledged_by": rung.acknowledged_by,
     }
 
 
-def lines(told: dict[str, Any], zone: str) -> list[str]:
+def lines(told: dict[str, Any], now: datetime) -> list[str]:
     """The explanation for a terminal, in local time."""
-    version = f"calendar version {told['calendar']}" if told["calendar"] else "the calendar of the settings"
-    found = [f"{told['ticket']}: clocks by {version}, times in {zone}"]
+    version = f"version {told['calendar']} of the calendar" if told["calendar"] else "the settings"
+    found = [f"{told['ticket']}: its clocks by {version}, times in {told['zone']}"]
     for clock in told["clocks"]:
-        found += ["", *_clock_lines(clock, zone)]
+        found += ["", *_clock_lines(clock, told, now)]
     return found
 
 
-def _clock_lines(clock: dict[str, Any], zone: str) -> list[str]:
+def _clock_lines(clock: dict[str, Any], told: dict[str, Any], now: datetime) -> list[str]:
+    zone = ZoneInfo(told["zone"])
+
     def at(instant: str) -> str:
-        return f"{datetime.fromisoformat(instant).astimezone(ZoneInfo(zone)):%a %d %b %Y %H:%M:%S %Z}"
+        return f"{datetime.fromisoformat(instant).astimezone(zone):%a %d %b %Y %H:%M:%S %Z}"
 
-    found = [f"{title(clock['clock'])} ({clock['clock']}, round {clock['round']}): {_standing(clock, at)}"]
-    found += [f"  {at(step['at'])}  {step['told']}" for step in clock["steps"]]
-    found += [f"  {at(clock['due_at'])}  due: {clock['because']}"]
-    found += [
-        f"  {at(move['at'])}  moved from {at(move['from'])} to {at(move['to'])}" for move in clock["moves"]
+    other = clock["read_by_calendar"] not in (None, told["calendar"])
+    by = f" (by version {clock['read_by_calendar']} of the calendar)" if other else ""
+    happened = [(step["at"], step["told"]) for step in clock["steps"]]
+    happened += [
+        (move["at"], f"due moved from {at(move['from'])} to {at(move['to'])}") for move in clock["moves"]
     ]
-    found += [f"  {at(rung['fired_at'])}  rung {rung['rung']} {_heard(rung, at)}" for rung in clock["rungs"]]
+    happened += [(rung["fired_at"], _heard(rung, clock, at, now)) for rung in clock["rungs"]]
+    happened.append((clock["due_at"], f"due: {clock['because']}{by}"))
     if clock["next_rung_at"]:
-        found.append(f"  {at(clock['next_rung_at'])}  somebody is told next")
-    return found
+        is_late = datetime.fromisoformat(clock["next_rung_at"]) <= now
+        late = " (at the next sweep)" if is_late else ""
+        happened.append((clock["next_rung_at"], f"somebody is told next{late}"))
+    happened.sort(key=itemgetter(0))
+    name = title(clock["clock"])
+    return [
+        f"{name} ({clock['clock']}): {_standing(clock, at, now)}",
+        *(f"  {at(when)}  {what}" for when, what in happened),
+    ]
 
 
-def _standing(clock: dict[str, Any], at: Any) -> str:
+def _standing(clock: dict[str, Any], at: At, now: datetime) -> str:
     if clock["stopped_at"]:
-        in_time = clock["stopped_at"] <= clock["due_at"]
-        return f"stopped {at(clock['stopped_at'])}, {'in time' if in_time else 'late'}"
+        in_time = "in time" if clock["stopped_at"] <= clock["due_at"] else "late"
+        stops = (step["told"] for step in clock["steps"] if step["at"] == clock["stopped_at"])
+        how = NOBODY if any(NOBODY in told for told in stops) else in_time
+        return f"stopped {at(clock['stopped_at'])}, {how}"
     if clock["paused_since"]:
         return f"stands still since {at(clock['paused_since'])}"
+    if datetime.fromisoformat(clock["due_at"]) < now:
+        return f"OVERDUE since {at(clock['due_at'])}"
     return f"runs until {at(clock['due_at'])}"
 
 
-def _heard(rung: dict[str, Any], at: Any) -> str:
-    which = f"of round {rung['round']}, for {at(rung['due_at'])}"
+def _heard(rung: dict[str, Any], clock: dict[str, Any], at: At, now: datetime) -> str:
+    """What became of a rung; whose time it was is said where it did not fire then."""
+    which = f"rung {rung['rung']!r} fired"
+    if rung["round"] != clock["round"]:
+        which += ", for an earlier start of this clock"
+    if rung["voided_at"]:
+        return f"{which}; it counts no more since {at(rung['voided_at'])} and may fire again"
     if rung["was_superseded"]:
-        return f"{which}: superseded by a higher one"
+        return f"rung {rung['rung']!r} of {at(rung['due_at'])} is passed over: a higher one fires"
     if rung["acknowledged_at"]:
-        return f"{which}: acknowledged {at(rung['acknowledged_at'])} by {rung['acknowledged_by']}"
-    if rung["acknowledge_by"]:
-        return f"{which}: to be acknowledged by {at(rung['acknowledge_by'])}, and was not"
-    return f"{which}: told"
+        return f"{which}; {rung['acknowledged_by']} has seen it ({at(rung['acknowledged_at'])})"
+    if not rung["acknowledge_by"]:
+        return which
+    if datetime.fromisoformat(rung["acknowledge_by"]) <= now:
+        return f"{which}; nobody said by {at(rung['acknowledge_by'])} to have seen it"
+    return f"{which}; somebody has to say by {at(rung['acknowledge_by'])} that they have seen it"
 
 
 def _utc(instant: datetime | None) -> str | None:

@@ -65,7 +65,9 @@ def lines(place: Records) -> list[str]:
 
 def _line(place: Records, mail: Mail) -> str:
     about = mail.ticket.reference if mail.ticket else "intake"
+    opens = mail.not_before
+    leaves = f"  leaves {local(place, opens)}" if opens and opens > place.clock() else ""
     return (
         f"{mail.id:>6}  {about:<14}  {mail.kind.value:<14} to {mail.party:<9}"
-        f" {mail.state.value:<8} since {local(place, mail.created_at)}  {mail.problem or ''}".rstrip()
+        f" {mail.state.value:<8} since {local(place, mail.created_at)}{leaves}  {mail.problem or ''}".rstrip()
     )

@@ -14,7 +14,7 @@ from ...models.severity import UNRATED
 from ...models.states import STATE_LABELS
 from ...models.suggestions import main_ticket, open_suggestions, tickets_joined_with
 from ...models.ticket import Message, Ticket, first_broken_link, ticket_called
-from ..desk import local, response_clock
+from ..desk import answered, local, response_clock
 from ..forms import WHYS
 from ..history_words import told
 from ..installation import Records, records
@@ -69,10 +69,10 @@ def lines(place: Records, number: str, *, whole: bool = False) -> list[str]:
 
 def _head(place: Records, ticket: Ticket) -> list[str]:
     clock = response_clock(ticket)
-    answered = f"answered {local(place, clock.stopped_at)}" if clock.stopped_at else "not answered yet"
     return [
         f"{ticket.reference}: {STATE_LABELS[ticket.state][1]}, {ticket.tlp}",
-        f"  received {local(place, ticket.arrived_at)}, due {local(place, clock.due_at)}, {answered}",
+        f"  received {local(place, ticket.arrived_at)}, due {local(place, clock.due_at)},"
+        f" {answered(place, ticket) or 'not answered yet'}",
         f"  owner {ticket.owner_name}: {printable(ticket.routed_because)}",
         f"  severity {rating_of(ticket) or UNRATED}",
         f"  came {'encrypted' if ticket.was_encrypted else 'in the clear'}, signature {ticket.signature}",

@@ -604,6 +604,22 @@ def test_a_rung_names_clock_share_owner_and_whether_it_is_breached() -> None:
     assert "Prefect" not in late.body
 
 
+def test_the_owner_is_asked_to_reply_and_the_desk_is_told_what_stops_the_clock() -> None:
+    desk, owner = word(RUNG, DESK), word(replace(RUNG, run_url=None), DESK)
+
+    assert "Alleen een bezorgd antwoord" in dutch(desk)
+    assert "Reply to this mail and tell us how it stands" in english(owner)
+    assert "U hoeft niet aan de melder te schrijven" in dutch(owner)
+    assert "stopt deze termijn" not in dutch(owner)
+
+
+def test_an_alarm_that_may_leave_people_untold_says_so_in_its_subject() -> None:
+    lines = (*ALARM.lines, AlarmLine(kind="flow_stopped", number=1, about="sweep"))
+
+    assert "Meldbalie staat deels stil" in word(replace(ALARM, lines=lines), DESK).subject
+    assert "De controle vond iets" in word(ALARM, DESK).subject
+
+
 @pytest.mark.parametrize("clock", ["response", "share", "update", "fix"])
 def test_every_clock_has_words(clock: str) -> None:
     assert "Termijn: " in dutch(word(replace(RUNG, clock=clock), DESK))

@@ -7,7 +7,10 @@ import pytest
 from flask.testing import FlaskClient
 from meldbalie.settings import Settings
 from meldbalie.tests.webhooks.installation import Installation, closed_app, install
+from meldbalie.tests.webhooks.serving import browser, served
 from meldbalie.webhooks.site import Site
+
+__all__ = ["browser", "served"]
 
 
 @pytest.fixture

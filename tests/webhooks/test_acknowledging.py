@@ -14,6 +14,11 @@ from sqlalchemy import select, update
 @pytest.fixture
 def token(installation: Installation) -> str:
     """The token of somebody who was told of the response clock."""
+    return told_of(installation)
+
+
+def told_of(installation: Installation) -> str:
+    """Report, and let somebody be told of the response clock; gives their token."""
     installation.report()
     token = new_token()
     with installation.database.unit_of_work() as session:
@@ -48,6 +53,8 @@ def test_opening_the_link_changes_nothing_since_mail_scanners_open_it_too(
     assert "CVD-2026-0042" in page.text
     assert "Answer to the reporter" in page.text
     assert '<form method="post">' in page.text
+    assert "Times on this page: Dutch time." in page.text
+    assert "Overdue" not in page.text
     assert client.head(f"/a/{token}").status_code == 200
     assert seen(installation) == (None, None, ["note"])
 
@@ -59,6 +66,8 @@ def test_the_button_acknowledges_once(client: FlaskClient, installation: Install
     client.post(f"/a/{token}")
 
     assert "Noted: this was seen." in page.text
+    assert "<title>Noted · A deadline of CVD-2026-0042 · Gemeente Voorbeeld</title>" in page.text
+    assert "Monday 16 November 2026 at\u00a013:12" in page.text
     assert "<form" not in page.text
     assert seen(installation) == (at, "Lead", ["note", "acknowledged"])
 
@@ -97,6 +106,17 @@ def test_what_is_done_already_asks_for_nothing(
 
     assert "This is done already." in page
     assert "<form" not in page
+
+
+def test_a_deadline_that_was_missed_is_called_overdue_and_can_still_be_seen(
+    client: FlaskClient, installation: Installation, token: str
+) -> None:
+    installation.now = DUE + timedelta(seconds=1)
+
+    page = client.get(f"/a/{token}").text
+
+    assert "Overdue" in page
+    assert "<form" in page
 
 
 def test_the_page_says_nothing_of_the_report_or_of_people(client: FlaskClient, token: str) -> None:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask.testing import FlaskClient
+from meldbalie.flows.installation import Records, promise
+from meldbalie.flows.report import publish_years
 from meldbalie.models.clocks import Clock, ClockKind
 from meldbalie.models.ticket import Ticket
 from meldbalie.tests.webhooks.installation import Installation, canary_ticket
@@ -32,11 +34,18 @@ def arrived(installation: Installation, year: int, in_time: int, late: int, *, m
                 session.add(Clock(ticket=ticket, kind=kind, started_at=at, due_at=due, stopped_at=stop))
 
 
+def publishes(installation: Installation) -> None:
+    """What the flow `report` does once a day."""
+    config = installation.config
+    publish_years(Records(config, installation.database, promise(config), installation.clock))
+
+
 @pytest.fixture
 def reader(installation: Installation, app_with: Callable[..., Site]) -> FlaskClient:
     """Somebody who reads the page of an installation that publishes it."""
     arrived(installation, 2025, 26, 1)
     arrived(installation, 2024, 12, 6)
+    publishes(installation)
     client = app_with(**ON).test_client()
     client.environ_base["HTTP_ACCEPT_LANGUAGE"] = "en"
     return client
@@ -113,6 +122,7 @@ def test_without_a_year_the_page_says_when_there_will_be_one(
     installation: Installation, app_with: Callable[..., Site]
 ) -> None:
     arrived(installation, installation.now.year, 20, 0)
+    publishes(installation)
 
     page = app_with(**ON).test_client().get("/promise?lang=en").text
 
@@ -120,11 +130,25 @@ def test_without_a_year_the_page_says_when_there_will_be_one(
     assert "<svg" not in page.partition("<main")[2]
 
 
-def test_the_figures_are_counted_once_an_hour(reader: FlaskClient, installation: Installation) -> None:
+def test_the_figures_stay_as_they_were_published(reader: FlaskClient, installation: Installation) -> None:
     before = reader.get("/promise").text
     arrived(installation, 2025, 10, 0)
+    publishes(installation)
 
     assert reader.get("/promise").text == before
+
+
+def test_the_page_says_by_which_minimum_its_figures_were_made(
+    reader: FlaskClient, installation: Installation
+) -> None:
+    installation.config.web.publish_minimum = 9
+    arrived(installation, 2023, 20, 0)
+    publishes(installation)
+
+    page = words(reader.get("/promise").text)
+
+    assert "2023 20 20 0" in page
+    assert "we publish no number from 1 to 4" in page
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from datetime import date, datetime, timedelta
 import pytest
 from meldbalie.models.links import ticket_behind
 from meldbalie.models.states import CloseReason, TicketState
-from meldbalie.models.ticket import WaitingOn
+from meldbalie.models.ticket import Ticket, WaitingOn
 from meldbalie.tests.webhooks.installation import ARRIVAL, DUE, Installation
 from meldbalie.webhooks.status import Outcome, Status, outcome_of, status_of
-from sqlalchemy import event
+from sqlalchemy import event, select
 
 SECOND = timedelta(seconds=1)
 LONG_AFTER = DUE + timedelta(days=30)
@@ -54,6 +54,21 @@ def test_a_solution_is_late_once_the_local_day_is_over(installation: Installatio
 
     assert not facts(installation, token, midnight - SECOND).fix_is_late
     assert facts(installation, token, midnight).fix_is_late
+
+
+def test_a_solution_that_is_in_place_is_not_late_unless_that_was_an_error(installation: Installation) -> None:
+    token = installation.report(fix_on=date(2026, 12, 4))
+    with installation.database.unit_of_work() as session:
+        ticket = session.scalars(select(Ticket)).one()
+        fixed = {"what": "fix_deployed", "happened_at": DUE.isoformat()}
+        ticket.record("milestone", by="Balie", at=DUE, **fixed)
+
+    assert not facts(installation, token, LONG_AFTER).fix_is_late
+
+    with installation.database.unit_of_work() as session:
+        ticket = session.scalars(select(Ticket)).one()
+        ticket.record("milestone_withdrawn", by="Balie", at=DUE, because="an error", what="fix_deployed")
+    assert facts(installation, token, LONG_AFTER).fix_is_late
 
 
 def test_a_solution_is_never_late_on_a_closed_report(installation: Installation) -> None:

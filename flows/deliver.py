@@ -26,9 +26,9 @@ from ..models.delivery import (
     was_hindered,
     was_not_delivered,
 )
-from ..models.ladder import call_off, is_needless
 from ..models.outbox import Mail, MailKind
 from ..models.restraint import Limits, Most, why_held_back
+from ..models.rung_mails import call_off, is_needless
 from ..settings import retry_waits
 from . import desk
 from .discretion import discreet

@@ -17,9 +17,9 @@ from ..models.filing import (
     open_ticket,
 )
 from ..models.holding import hold
-from ..models.ladder import acknowledge_by_reply
 from ..models.ledger import LedgerEntry, Verdict, became_before, first_arrival
 from ..models.outage import outage
+from ..models.rung_mails import acknowledge_by_reply
 from ..models.suggestions import main_ticket
 from ..models.threads import (
     Claims,

@@ -1,15 +1,16 @@
-"""Rungs that reached nobody: they fired, and no mail of theirs has left."""
+"""Rungs that reached nobody: they fired, and no mail of theirs has left, or none was written."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, exists, func, select
 from sqlalchemy.orm import Session
 
 from .clocks import Clock, FiredRung
-from .ladder import mails_of
 from .outbox import Mail, MailKind, MailState
+from .rung_mails import mails_of
+from .ticket import Ticket
 
 WAITS = (MailState.WAITING, MailState.SENDING, MailState.PARKED, MailState.HELD)
 
@@ -32,6 +33,26 @@ def unreached(session: Session, before: datetime) -> list[Unreached]:
     since = func.coalesce(Mail.not_before, Mail.created_at)
     late = select(Mail).where(Mail.kind == MailKind.RUNG, Mail.state.in_(WAITS), since <= before)
     return sorted(set(_unheard(session, session.scalars(late))))
+
+
+def told_to_nobody(session: Session) -> list[Unreached]:
+    """The last rungs of running clocks that named nobody: no mail was written when they fired."""
+    of_clock = and_(
+        Clock.ticket_id == FiredRung.ticket_id, Clock.kind == FiredRung.kind, Clock.round == FiredRung.round
+    )
+    counts = and_(FiredRung.voided_at.is_(None), FiredRung.was_superseded.is_(False))
+    last = select(func.max(FiredRung.id)).join(Clock, of_clock).where(Clock.next_rung_at.is_not(None), counts)
+    is_mailed = exists().where(
+        Mail.ticket_id == FiredRung.ticket_id,
+        Mail.kind == MailKind.RUNG,
+        Mail.created_at == FiredRung.fired_at,
+    )
+    alone = (
+        select(Ticket.reference, FiredRung.kind, FiredRung.rung)
+        .join(FiredRung, FiredRung.ticket_id == Ticket.id)
+        .where(FiredRung.id.in_(last.group_by(Clock.id)), ~is_mailed)
+    )
+    return sorted(Unreached(*named) for named in session.execute(alone).tuples())
 
 
 def _unheard(session: Session, mails: Iterable[Mail]) -> Iterator[Unreached]:

@@ -11,12 +11,13 @@ from meldbalie.models.calendar_versions import make_version
 from meldbalie.models.clock_rules import Statutory
 from meldbalie.models.clocks import Clock, FiredRung
 from meldbalie.models.delivery import claim_next, was_delivered
-from meldbalie.models.ladder import call_off, climb, due_clocks, is_needless
+from meldbalie.models.ladder import climb, due_clocks
 from meldbalie.models.ledger import LedgerEntry, first_arrival
 from meldbalie.models.milestones import milestone
 from meldbalie.models.outbox import Mail, MailKind, MailState
 from meldbalie.models.promise import Promise, RungPlan
 from meldbalie.models.rewinding import bring_up_to_date
+from meldbalie.models.rung_mails import call_off, is_needless
 from meldbalie.models.session import Database
 from meldbalie.models.ticket import Ticket, WaitingOn
 from meldbalie.tests.models import reports

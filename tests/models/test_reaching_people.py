@@ -10,19 +10,13 @@ from meldbalie.models import absences
 from meldbalie.models.clocks import Clock, ClockKind, FiredRung
 from meldbalie.models.due import calendar_from
 from meldbalie.models.errors import Refused
-from meldbalie.models.ladder import (
-    acknowledge,
-    acknowledge_by_reply,
-    call_off,
-    climb,
-    due_clocks,
-    is_needless,
-)
+from meldbalie.models.ladder import climb, due_clocks
 from meldbalie.models.outbox import Mail, MailKind, MailState
 from meldbalie.models.owner_import import import_owners
 from meldbalie.models.owners import Owner
 from meldbalie.models.promise import Correspondent, Promise, RungPlan
 from meldbalie.models.rota import OnDuty, Rota
+from meldbalie.models.rung_mails import acknowledge, acknowledge_by_reply, call_off, is_needless
 from meldbalie.models.session import Database
 from meldbalie.models.threads import standing_of, thread_behind, thread_token
 from meldbalie.models.ticket import ticket_called
@@ -201,6 +195,24 @@ def test_nobody_who_has_seen_it_lets_the_next_rung_come_early_and_somebody_who_h
     assert len(rung_mails(sqlite_database)) == 5
 
 
+@pytest.mark.parametrize(
+    ("tell", "seen_by"), [(("lead",), "2026-11-18 10:00"), (("lead", "on_call"), "2026-11-18 04:00")]
+)
+def test_the_time_to_say_that_it_was_seen_begins_when_the_first_mail_leaves(
+    sqlite_database: Database, tell: tuple[str, ...], seen_by: str
+) -> None:
+    asked = replace(OFFICE, ladder=(RungPlan(0.5, tell, acknowledge=HOUR), RungPlan(0.9, ("ciso",))))
+
+    fire(sqlite_database, local("2026-11-18 03:00"), asked)
+
+    with sqlite_database.reading() as session:
+        clock = session.scalars(select(Clock).where(Clock.kind == ClockKind.RESPONSE)).one()
+        fired = session.scalars(select(FiredRung)).one()
+        assert clock.next_rung_at == fired.acknowledge_by == local(seen_by)
+    said = {(mail.facts or {})["acknowledge_by"] for mail in rung_mails(sqlite_database)}
+    assert said == {local(seen_by).isoformat()}
+
+
 def test_a_reply_to_the_mail_of_a_rung_acknowledges_it_for_its_own_party_only(
     sqlite_database: Database,
 ) -> None:
@@ -300,6 +312,44 @@ def test_coming_back_ends_an_absence_and_keeps_the_days_that_were(sqlite_databas
         assert ended.last_day == TODAY - DAY
         assert absences.absences_ahead(session, TODAY) == []
         assert absences.come_back(session, "Web team", today=TODAY) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "noted"),
+    [
+        (3, 5, [(1, 2, "Network"), (3, 5, None), (6, 9, "Network")]),
+        (0, 3, [(0, 3, None), (4, 9, "Network")]),
+        (8, 12, [(1, 7, "Network"), (8, 12, None)]),
+        (1, 9, [(1, 9, None)]),
+        (0, 12, [(0, 12, None)]),
+        (10, 12, [(1, 9, "Network"), (10, 12, None)]),
+    ],
+)
+def test_an_absence_takes_only_its_own_days_from_another(
+    database: Database, first: int, last: int, noted: list[tuple[int, int, str | None]]
+) -> None:
+    away(database, ("Web team", "Network"), first=TODAY + DAY, last=TODAY + 9 * DAY)
+
+    away(database, ("Web team", None), first=TODAY + first * DAY, last=TODAY + last * DAY)
+
+    with database.reading() as session:
+        found = absences.absences_ahead(session, TODAY)
+        assert [
+            ((one.first_day - TODAY).days, (one.last_day - TODAY).days, one.deputy and one.deputy.name)
+            for one in found
+        ] == noted
+
+
+def test_coming_back_ends_all_parts_of_an_absence_and_not_the_next_one(sqlite_database: Database) -> None:
+    away(sqlite_database, ("Web team", "Network"), first=TODAY - DAY, last=TODAY + 9 * DAY)
+    away(sqlite_database, ("Web team", None), first=TODAY + 3 * DAY, last=TODAY + 5 * DAY)
+    away(sqlite_database, ("Web team", None), first=TODAY + 20 * DAY, last=TODAY + 20 * DAY)
+
+    with sqlite_database.unit_of_work() as session:
+        absences.come_back(session, "Web team", today=TODAY)
+
+    with sqlite_database.reading() as session:
+        assert [one.first_day for one in absences.absences_ahead(session, TODAY)] == [TODAY + 20 * DAY]
 
 
 @pytest.mark.parametrize(

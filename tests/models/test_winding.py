@@ -15,10 +15,11 @@ from meldbalie.models.clocks import Acknowledgement, Clock, FiredRung
 from meldbalie.models.delivery import bounced, claim_next, was_delivered
 from meldbalie.models.errors import Refused
 from meldbalie.models.filing import join_ticket
-from meldbalie.models.ladder import Fired, acknowledge, climb, due_clocks
+from meldbalie.models.ladder import Fired, climb, due_clocks
 from meldbalie.models.milestones import milestone, milestones_of, withdraw_milestone
 from meldbalie.models.outbox import Mail, MailKind
 from meldbalie.models.promise import Promise, RungPlan
+from meldbalie.models.rung_mails import acknowledge
 from meldbalie.models.session import Database
 from meldbalie.models.states import CloseReason
 from meldbalie.models.tables import Base

@@ -1,8 +1,9 @@
 """``meldbalie calendar``: the calendar that clocks count by, its versions, and our own closed days."""
 
 import argparse
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.set_defaults(verb="show")
     verbs = parser.add_subparsers(metavar="VERB")
+    giving = verbs.add_parser("export", help="print it as TOML, as `meldbalie due --calendar FILE` reads it")
+    giving.set_defaults(verb="export")
+    giving.add_argument("--version", type=int, metavar="N", help="an earlier version; the last one otherwise")
     taking = verbs.add_parser("import", help="replace the organisation's own closed days by a CSV file")
     taking.set_defaults(verb="import")
     taking.add_argument("file", type=Path, help="a CSV file in UTF-8 with the columns date and name")
@@ -41,6 +45,8 @@ def run(args: argparse.Namespace) -> int:
         for line in calendar_in_words(place):
             print(line)
         return 0
+    if args.verb == "export":
+        return _export(place, args.version)
     if not args.preview and not (args.by or "").strip():
         print("say who changes the calendar: --by NAME, or give --preview", file=sys.stderr)
         return 2
@@ -53,6 +59,26 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.file} cannot be taken; nothing was changed:\n{refused}", file=sys.stderr)
         return 1
     return _preview(place, days) if args.preview else _take(place, days, args.by.strip())
+
+
+def _export(place: Records, number: int | None) -> int:
+    with place.database.reading() as session:
+        version = session.get(CalendarVersion, number) if number else latest_version(session)
+        if number and version is None:
+            print(f"there is no version {number}: `meldbalie calendar` lists them", file=sys.stderr)
+            return 1
+        print("\n".join(as_toml(version.content if version else working_time(place.config))))
+    return 0
+
+
+def as_toml(content: Mapping[str, Any]) -> Iterator[str]:
+    """A calendar in the form that `meldbalie due` reads."""
+    yield f"zone = {json.dumps(content['zone'])}"
+    yield f"closed = {json.dumps(content.get('closed', []))}"
+    if rules := content.get("holidays"):
+        yield f"holidays = {{ {', '.join(f'{name} = {json.dumps(rule)}' for name, rule in rules.items())} }}"
+    yield "[hours]"
+    yield from (f"{day} = {json.dumps(spans)}" for day, spans in content["hours"].items())
 
 
 def _take(place: Records, days: dict[str, str], by: str) -> int:

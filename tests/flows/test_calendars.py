@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from meldbalie.__main__ import main
 from meldbalie.flows.calendars import follow_calendar, wind_anew
 from meldbalie.flows.installation import Records, working_time
 from meldbalie.flows.operator import calendar as command
@@ -331,6 +332,24 @@ def test_the_command_previews_takes_and_shows(
     assert "own day   Thu 24 Dec 2026  Kerstsluiting\n" in shown
     assert "version 2  Mon 21 Dec 13:00 2026 by Fatima\n  closed: 2026-12-24 Kerstsluiting\n" in shown
     assert shown.endswith("version 1  Mon 21 Dec 13:00 2026 by settings\n  the first version\n")
+
+
+def test_each_version_can_be_asked_when_something_is_due(
+    place: Records, closure: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran(monkeypatch, place, "import", closure, "--by", "Fatima")
+    question = ["due", "--start", "2026-12-21T10:00+01:00", "--duration", "5wd", "--calendar", str(closure)]
+    answers: list[str] = []
+    for words in (["export"], ["export", "--version", "1"]):
+        capsys.readouterr()
+        assert ran(monkeypatch, place, *words) == 0
+        closure.write_text(capsys.readouterr().out)
+        assert main(question) == 0
+        answers.append(capsys.readouterr().out.strip())
+
+    assert [datetime.fromisoformat(answer) for answer in answers] == [DUE_WITH_CLOSURE, DUE]
+    assert ran(monkeypatch, place, "export", "--version", "9") == 1
+    assert "no version 9" in capsys.readouterr().err
 
 
 def test_the_command_refuses_as_a_whole(

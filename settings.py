@@ -20,6 +20,8 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import (
@@ -30,6 +32,8 @@ from pydantic_settings import (
 )
 
 from .mailbox.limits import Limits as Bounds
+from .models.calendar import BadDuration, Duration, Unit
+from .models.clock_rules import FIX, RESPONSE, SHARE, UPDATE
 
 CONFIG_VARIABLE = "MELDBALIE_CONFIG"
 DEFAULT_CONFIG = Path("meldbalie.toml")
@@ -59,6 +63,28 @@ def _mail_address(value: str) -> str:
     return value
 
 
+#: Ten years in each unit; what is longer is a slip of the pen.
+_LONGEST = {
+    Unit.DAYS: 3_650,
+    Unit.WORKING_DAYS: 2_600,
+    Unit.BUSINESS_HOURS: 87_600,
+    Unit.BUSINESS_MINUTES: 5_256_000,
+    Unit.BUSINESS_SECONDS: 315_360_000,
+}
+
+
+def _duration(value: str) -> str:
+    try:
+        duration = Duration.parse(value)
+    except BadDuration as error:
+        raise ValueError(str(error)) from None
+    if not 1 <= duration.amount <= _LONGEST[duration.unit]:
+        raise ValueError(
+            f"give 1{duration.unit} at least and {_LONGEST[duration.unit]}{duration.unit} at most"
+        )
+    return value
+
+
 def _web_address(value: str) -> str:
     if value:
         AnyHttpUrl(value)
@@ -67,6 +93,7 @@ def _web_address(value: str) -> str:
 
 Address = Annotated[str, AfterValidator(_mail_address)]
 Fingerprint = Annotated[str, AfterValidator(_full_fingerprint)]
+Period = Annotated[str, AfterValidator(_duration)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 
@@ -238,14 +265,22 @@ class Rung(Section):
     """One step of an escalation ladder."""
 
     share: float | None = Field(
-        default=None, gt=0, description="When: this share of the clock has run (1.0: it is due)."
+        default=None, gt=0, le=100, description="When: this share of the clock has run (1.0: it is due)."
     )
     offset_hours: float | None = Field(
-        default=None, description="Or when: so many hours after the clock is due; negative: before."
+        default=None,
+        ge=-87_600,
+        le=87_600,
+        description="Or when: so many hours after the clock is due; negative: before.",
     )
-    tell: list[Literal["owner", "handlers", "lead", "on_call", "ciso"]] = Field(description="Who is told.")
+    tell: list[Literal["owner", "handlers", "lead", "on_call", "ciso"]] = Field(
+        min_length=1, description="Who is told."
+    )
     acknowledge_minutes: int | None = Field(
-        default=None, ge=1, description="If nobody has said within it that they saw it, the next rung fires."
+        default=None,
+        ge=1,
+        le=525_600,
+        description="If nobody has said within it that they saw it, the next rung fires.",
     )
     at_any_hour: bool = Field(
         default=False,
@@ -262,21 +297,43 @@ class Rung(Section):
         return self
 
 
+_NAME = r"^[a-z][a-z0-9_]{0,39}$"
+_CLOCKS = (RESPONSE.value, SHARE.value, UPDATE.value, FIX.value)
+
+
 class StatutoryClock(Section):
     """A clock that a law starts with a milestone, such as the early warning of NIS2 or the CRA."""
 
-    name: str = Field(pattern=r"[a-z][a-z0-9_]{0,39}", description="As histories name it.")
-    hours: int = Field(ge=1, description="How long it runs, day and night.")
-    starts_on: str = Field(default="exploited", description="The milestone that starts it.")
-    stops_on: str = Field(description="The milestone that stops it.")
+    name: str = Field(pattern=_NAME, description="As histories name it.")
+    hours: int = Field(ge=1, le=87_600, description="How long it runs, day and night.")
+    starts_on: str = Field(default="exploited", pattern=_NAME, description="The milestone that starts it.")
+    stops_on: str = Field(pattern=_NAME, description="The milestone that stops it.")
+
+    @field_validator("name")
+    @classmethod
+    def _is_not_ours(cls, name: str) -> str:
+        if name in _CLOCKS:
+            raise ValueError(f"{name} is a clock of every ticket: give the clock of the law another name")
+        return name
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.starts_on == self.stops_on:
+            raise ValueError(
+                f"{self.name} starts and stops on {self.starts_on!r}, so it would never run:"
+                " give another milestone in stops_on"
+            )
+        return self
 
 
 class Clocks(Section):
     """Durations: `5d` calendar days, `5wd` working days, `40bh`/`90bm`/`30bs` business time."""
 
-    response: str = Field(default="5d", description="From arrival until an answer is delivered.")
-    share_minutes: int = Field(default=60, ge=1, description="From arrival until the IBD has its copy.")
-    update: str = Field(default="14d", description="The longest silence towards the reporter.")
+    response: Period = Field(default="5d", description="From arrival until an answer is delivered.")
+    share_minutes: int = Field(
+        default=60, ge=1, le=525_600, description="From arrival until the IBD has its copy."
+    )
+    update: Period = Field(default="14d", description="The longest silence towards the reporter.")
     statutory: list[StatutoryClock] = Field(default=[], description="Clocks of laws; none by default.")
     ladder: list[Rung] = Field(
         default=[
@@ -296,7 +353,28 @@ class Clocks(Section):
         },
         description="The rungs of the other clocks, by name; each also tells the handlers when it is due.",
     )
-    sweep_minutes: float = Field(default=5, gt=0, description="How often the ladder is looked at.")
+    sweep_minutes: float = Field(default=5, gt=0, le=1440, description="How often the ladder is looked at.")
+
+    @field_validator("statutory")
+    @classmethod
+    def _differ(cls, laws: list[StatutoryClock]) -> list[StatutoryClock]:
+        names = [law.name for law in laws]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two clocks are called {twice[0]}: give each a name of its own")
+        return laws
+
+    @field_validator("ladders")
+    @classmethod
+    def _belong_to_clocks(
+        cls, ladders: dict[str, list[Rung]], others: ValidationInfo
+    ) -> dict[str, list[Rung]]:
+        if RESPONSE in ladders:
+            raise ValueError("the ladder of the response clock is clocks.ladder: move its rungs there")
+        laws: list[StatutoryClock] | None = others.data.get("statutory")
+        known = [*_CLOCKS[1:], *(law.name for law in laws or ())]
+        if laws is not None and (unknown := [name for name in ladders if name not in known]):
+            raise ValueError(f"there is no clock {unknown[0]}: give the ladder of one of {', '.join(known)}")
+        return ladders
 
 
 class WorkingTime(Section):
@@ -323,6 +401,11 @@ class Rota(Section):
         description="A table (CSV: from, until, name, address, fingerprint) or a calendar (`.ics`) of"
         " shifts; it is read anew when it changes.",
     )
+    last_good: Path = Field(
+        default=Path("var/last-good-rota"),
+        description="Where a copy of the last one that could be used is kept, with the ending of `file`;"
+        " it holds while the file cannot be used.",
+    )
     people: list[Person] = Field(
         default=[], description="Who may be named in it besides the people of these settings."
     )
@@ -341,9 +424,9 @@ class LastResort(Section):
         " Without one the sweep fails in Prefect.",
     )
     after_minutes: float = Field(
-        default=15, gt=0, description="How long a rung may reach nobody before the program is run."
+        default=15, gt=0, le=1440, description="How long a rung may reach nobody before the program is run."
     )
-    timeout_seconds: float = Field(default=30, gt=0, description="How long the program may take.")
+    timeout_seconds: float = Field(default=30, gt=0, le=600, description="How long the program may take.")
 
 
 class Intake(Section):

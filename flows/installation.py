@@ -195,7 +195,10 @@ def rota_file(config: Settings) -> RotaFile | None:
     staff = (config.lead, config.on_call, config.ciso)
     people = [*config.rota.people, *config.triage, *(one for one in staff if one)]
     return RotaFile(
-        config.rota.file, config.organisation.zone, KnownPeople.of(_correspondent(one) for one in people)
+        config.rota.file,
+        config.organisation.zone,
+        KnownPeople.of(_correspondent(one) for one in people),
+        last_good=config.rota.last_good,
     )
 
 

@@ -7,12 +7,14 @@ deputy is away as well, the handlers do. Reports themselves go to the owner all 
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sqlalchemy import CheckConstraint, ForeignKey, delete, select
+from sqlalchemy import CheckConstraint, ForeignKey, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from .base import Base
 from .errors import Refused
 from .owners import Owner
+
+DAY = timedelta(days=1)
 
 
 class Absence(Base):
@@ -60,36 +62,57 @@ def stands_in(session: Session, deputy_id: int, owner_id: int | None) -> bool:
 def go_away(
     session: Session, name: str, *, first_day: date, last_day: date, deputy: str | None = None
 ) -> Absence:
-    """Note that an owner is away, instead of what was noted for these days; raises :class:`Refused`."""
+    """Note that an owner is away, instead of what was noted for these days; raises :class:`Refused`.
+
+    What was noted for the days before and after them stays.
+    """
     if last_day < first_day:
         raise Refused(f"--until {last_day} is before --from {first_day}: give the last day of the absence")
     owner = owner_called(session, name)
     stand_in = owner_called(session, deputy) if deputy else None
     if stand_in is owner:
         raise Refused(f"{name} cannot be their own deputy: name another owner, or none for the handlers")
-    session.execute(
-        delete(Absence).where(
-            Absence.owner_id == owner.id, Absence.first_day <= last_day, Absence.last_day >= first_day
-        )
-    )
+    _make_room(session, owner, first_day, last_day)
     absence = Absence(owner=owner, deputy=stand_in, first_day=first_day, last_day=last_day)
     session.add(absence)
     session.flush()
     return absence
 
 
+def _make_room(session: Session, owner: Owner, first_day: date, last_day: date) -> None:
+    """Take some days out of what was noted for an owner."""
+    met = select(Absence).where(
+        Absence.owner_id == owner.id, Absence.first_day <= last_day, Absence.last_day >= first_day
+    )
+    for before in session.scalars(met):
+        if before.last_day > last_day:
+            session.add(
+                Absence(owner=owner, deputy=before.deputy, first_day=last_day + DAY, last_day=before.last_day)
+            )
+        if before.first_day < first_day:
+            before.last_day = first_day - DAY
+        else:
+            session.delete(before)
+
+
 def come_back(session: Session, name: str, *, today: date) -> Absence | None:
-    """End the absence that holds today, else call off the next; ``None`` when there is none."""
+    """End the absence that holds today, else call off the next; ``None`` when there is none.
+
+    Absences without a day between them are one, with a deputy for each part. Gives the first part.
+    """
     owner = owner_called(session, name)
     found = select(Absence).where(Absence.owner_id == owner.id, Absence.last_day >= today)
-    absence = session.scalars(found.order_by(Absence.first_day, Absence.id).limit(1)).first()
-    if absence is None:
-        return None
-    if absence.first_day < today:
-        absence.last_day = today - timedelta(days=1)
-    else:
-        session.delete(absence)
-    return absence
+    ahead = list(session.scalars(found.order_by(Absence.first_day, Absence.id)))
+    last_day: date | None = None
+    for absence in ahead:
+        if last_day is not None and absence.first_day > last_day + DAY:
+            break
+        last_day = absence.last_day
+        if absence.first_day < today:
+            absence.last_day = today - DAY
+        else:
+            session.delete(absence)
+    return ahead[0] if ahead else None
 
 
 def absences_ahead(session: Session, today: date) -> list[Absence]:

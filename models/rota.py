@@ -4,12 +4,58 @@ A shift is a half-open interval of UTC instants. Where shifts overlap the one th
 swap is written over what was planned.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
+from .errors import Refused
 from .people import Correspondent
+
+MOST_PROBLEMS = 20
+MOST_SHIFTS = 20_000
+YEARS = range(1900, 3000)
+
+
+class RotaRefused(Refused):
+    """The rota cannot be used; the message names each line or event, its value, and the way out."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        more = [f"and {len(problems) - MOST_PROBLEMS} more"] if len(problems) > MOST_PROBLEMS else []
+        super().__init__("\n".join([*problems[:MOST_PROBLEMS], *more]))
+
+
+class WrongShift(ValueError):
+    """A shift that cannot be taken; the message has the value and the way out."""
+
+
+@dataclass(frozen=True)
+class KnownPeople:
+    """The people of the settings, as a rota names them."""
+
+    by_name: Mapping[str, Correspondent]
+    by_address: Mapping[str, Correspondent]
+
+    @classmethod
+    def of(cls, people: Iterable[Correspondent]) -> "KnownPeople":
+        """Whoever is named twice is known as the first says."""
+        listed = list(people)[::-1]
+        return cls(
+            {one.name.strip().casefold(): one for one in listed},
+            {one.address.lower(): one for one in listed},
+        )
+
+
+def instant_of(moment: datetime, zone: ZoneInfo, *, written: str) -> datetime:
+    """The instant of a time that a rota names; one without a zone is local.
+
+    A local time that the clocks skip moves forward, one that comes twice is the first. Raises
+    :class:`WrongShift` for one that is so far away that it cannot be meant.
+    """
+    if moment.year not in YEARS:
+        raise WrongShift(f"{written} lies too far away: give a year from {YEARS[0]} to {YEARS[-1]}")
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
 
 
 @dataclass(frozen=True)

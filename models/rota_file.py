@@ -9,55 +9,26 @@ table, or that of a person of the same name in the settings.
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from icalendar import Calendar
-from recurring_ical_events import of as recurring
-
-from .errors import Refused
 from .owner_cells import WrongCell, read_fingerprint, read_mail_address
 from .people import Correspondent
-from .rota import OnDuty, Rota
+from .rota import MOST_SHIFTS, KnownPeople, OnDuty, Rota, RotaRefused, WrongShift, instant_of
+from .rota_calendar import read_calendar
+
+__all__ = ["KnownPeople", "RotaFile", "RotaRefused", "read_calendar", "read_table"]
 
 REQUIRED = ("from", "until", "name")
 COLUMNS = (*REQUIRED, "address", "fingerprint")
 BEHIND, AHEAD = timedelta(days=2), timedelta(days=60)  # so much of a calendar is worked out
 READ_ANEW = timedelta(days=1)
-MOST_PROBLEMS = 20
-
-
-class RotaRefused(Refused):
-    """The rota cannot be used; the message names each line or event, its value, and the way out."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        more = [f"and {len(problems) - MOST_PROBLEMS} more"] if len(problems) > MOST_PROBLEMS else []
-        super().__init__("\n".join([*problems[:MOST_PROBLEMS], *more]))
-
-
-@dataclass(frozen=True)
-class KnownPeople:
-    """The people of the settings, as a rota names them."""
-
-    by_name: Mapping[str, Correspondent]
-    by_address: Mapping[str, Correspondent]
-
-    @classmethod
-    def of(cls, people: Iterable[Correspondent]) -> "KnownPeople":
-        """Whoever is named twice is known as the first says."""
-        listed = list(people)[::-1]
-        return cls(
-            {one.name.strip().casefold(): one for one in listed},
-            {one.address.lower(): one for one in listed},
-        )
-
-
-class _Wrong(ValueError):
-    """A shift that cannot be taken; the message has the value and the way out."""
+MOST_BYTES = 2**20
 
 
 def read_table(raw: bytes, zone: str, people: KnownPeople) -> Rota:
@@ -66,10 +37,21 @@ def read_table(raw: bytes, zone: str, people: KnownPeople) -> Rota:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise RotaRefused([f"byte {error.start} is not UTF-8: save the file as CSV UTF-8"]) from None
-    heading = text.partition("\n")[0]
+    heading = text.splitlines()[0] if text else ""
     lines = csv.DictReader(
-        io.StringIO(text), delimiter=";" if heading.count(";") > heading.count(",") else ","
+        io.StringIO(text, newline=None),  # old Macs end lines with a CR
+        delimiter=";" if heading.count(";") > heading.count(",") else ",",
+        strict=True,
     )
+    try:
+        return Rota(tuple(_shifts(lines, ZoneInfo(zone), people)))
+    except csv.Error as error:
+        raise RotaRefused(
+            [f"after line {lines.line_num}: {error}: is a quotation mark missing, or one too many?"]
+        ) from None
+
+
+def _shifts(lines: "csv.DictReader[str]", zone: ZoneInfo, people: KnownPeople) -> list[OnDuty]:
     columns = [(name or "").strip().lower() for name in lines.fieldnames or []]
     if missing := [name for name in REQUIRED if name not in columns]:
         raise RotaRefused([f"line 1: the column {missing[0]} is missing; give {', '.join(COLUMNS)}"])
@@ -81,132 +63,67 @@ def read_table(raw: bytes, zone: str, people: KnownPeople) -> Rota:
         if not any(cells.values()):
             continue
         try:
-            shifts.append(_shift_of(cells, ZoneInfo(zone), people))
-        except (_Wrong, WrongCell) as wrong:
+            shifts.append(_shift_of(cells, zone, people))
+        except (WrongShift, WrongCell) as wrong:
             problems.append(f"line {lines.line_num}: {wrong}")
     if problems:
         raise RotaRefused(problems)
-    return Rota(tuple(shifts))
+    if len(shifts) > MOST_SHIFTS:
+        raise RotaRefused([f"{len(shifts)} shifts: give {MOST_SHIFTS} at most, without those long past"])
+    return shifts
 
 
 def _shift_of(cells: Mapping[str, str], zone: ZoneInfo, people: KnownPeople) -> OnDuty:
     begins, ends = (_instant(cells[name], name, zone) for name in ("from", "until"))
     if ends <= begins:
-        raise _Wrong(f"until {cells['until']!r} is not after from {cells['from']!r}: correct one of them")
+        raise WrongShift(f"until {cells['until']!r} is not after from {cells['from']!r}: correct one of them")
     name, address = cells["name"], cells["address"]
     known = people.by_name.get(name.casefold())
     if not address:
         if known is None:
-            raise _Wrong(
+            raise WrongShift(
                 f"name {name!r} is nobody of the settings: give an address, or add them to rota.people"
             )
         return OnDuty(begins, ends, known)
     try:
         address = read_mail_address(address)
     except WrongCell as wrong:
-        raise _Wrong(f"address {address!r}: {wrong}") from None
+        raise WrongShift(f"address {address!r}: {wrong}") from None
     known = people.by_address.get(address.lower())
     try:
         fingerprint = read_fingerprint(cells["fingerprint"]) or (known.fingerprint if known else "")
     except WrongCell as wrong:
-        raise _Wrong(f"fingerprint {cells['fingerprint']!r}: {wrong}") from None
+        raise WrongShift(f"fingerprint {cells['fingerprint']!r}: {wrong}") from None
     return OnDuty(begins, ends, Correspondent(name or address, address, fingerprint))
 
 
 def _instant(cell: str, column: str, zone: ZoneInfo) -> datetime:
-    """An instant; a local time that the clocks skip moves forward, one that comes twice is the first."""
     try:
         read = datetime.fromisoformat(cell)
     except ValueError:
-        raise _Wrong(
+        raise WrongShift(
             f"{column} {cell!r} is no time: write 2026-11-27 17:00, or 2026-11-27 for midnight"
         ) from None
-    return (read if read.tzinfo else read.replace(tzinfo=zone)).astimezone(UTC)
-
-
-def read_calendar(raw: bytes, zone: str, people: KnownPeople, *, begin: datetime, end: datetime) -> Rota:
-    """The shifts between two instants that an iCalendar file says, with what recurs in it.
-
-    Raises :class:`RotaRefused` that names each wrong event.
-    """
-    try:
-        calendar = Calendar.from_ical(raw)
-    except (ValueError, IndexError, KeyError) as error:
-        raise RotaRefused([f"this is no calendar ({error}): export it anew as iCalendar (.ics)"]) from None
-    local = ZoneInfo(zone)
-    shifts: list[OnDuty] = []
-    problems: dict[str, None] = {}
-    for event in _events(calendar, begin.astimezone(local), end.astimezone(local)):
-        if str(event.get("STATUS", "")).upper() == "CANCELLED":
-            continue
-        try:
-            shifts.append(_shift_of_event(event, local, people))
-        except _Wrong as wrong:
-            problems[f"event {_called(event)}: {wrong}"] = None
-    if problems:
-        raise RotaRefused(list(problems))
-    return Rota(tuple(shifts))
-
-
-def _events(calendar: Any, begin: datetime, end: datetime) -> Iterator[Any]:
-    for event in calendar.walk("VEVENT"):
-        if event.get("DTSTART") is None:
-            raise RotaRefused([f"event {_called(event)}: it has no beginning: give it one, or remove it"])
-    try:
-        yield from recurring(calendar).between(begin, end)
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise RotaRefused([f"a recurrence cannot be worked out ({error}): correct the rule"]) from None
-
-
-def _shift_of_event(event: Any, zone: ZoneInfo, people: KnownPeople) -> OnDuty:
-    begins, ends = _moment(event.start, zone), _moment(event.end, zone)
-    if ends <= begins:
-        raise _Wrong(f"it ends at {event.end} and begins at {event.start}: correct one of them")
-    addresses = [_bare(one) for name in ("ATTENDEE", "ORGANIZER") for one in _each(event.get(name))]
-    known = next((people.by_address[one] for one in addresses if one in people.by_address), None)
-    known = known or people.by_name.get(str(event.get("SUMMARY", "")).strip().casefold())
-    if known is None:
-        named = ", ".join([*addresses, repr(str(event.get("SUMMARY", "")))])
-        raise _Wrong(f"{named} is nobody of the settings: correct it, or add them to rota.people")
-    return OnDuty(begins, ends, known)
-
-
-def _moment(value: date | datetime, zone: ZoneInfo) -> datetime:
-    moment = value if isinstance(value, datetime) else datetime.combine(value, time.min)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-
-
-def _each(value: Any) -> Iterable[Any]:
-    """What an event has of a property: nothing, one, or several."""
-    if value is None:
-        return ()
-    return cast(list[Any], value) if isinstance(value, list) else (value,)
-
-
-def _bare(address: Any) -> str:
-    return str(address).lower().removeprefix("mailto:").strip()
-
-
-def _called(event: Any) -> str:
-    """How an event is found again in the calendar that it came from."""
-    start = event.get("DTSTART")
-    return f"{str(event.get('SUMMARY', event.get('UID', '')))!r} of {start.dt if start else 'no day'}"
+    return instant_of(read, zone, written=f"{column} {cell!r}")
 
 
 @dataclass
 class RotaFile:
     """The rota in a file, read anew when the file changes.
 
-    While it cannot be read the last good one holds, and :attr:`problem` says why.
+    While it cannot be used the last good one holds, and :attr:`problem` says why. A copy of that one lies at
+    ``last_good``, because each sweep is a process of its own; without it only this process knows.
     """
 
     file: Path
     zone: str
     known: KnownPeople
+    last_good: Path | None = None
     problem: str = ""
     _rota: Rota = field(default_factory=Rota)
-    _read: tuple[int, int] | None = field(default=None)
-    _read_at: datetime | None = field(default=None)
+    _good: bytes = b""
+    _read: tuple[int, int] | None = None
+    _read_at: datetime | None = None
 
     def on_duty(self, at: datetime) -> Correspondent | None:
         """Who is on duty at an instant; ``None`` in a gap."""
@@ -214,22 +131,93 @@ class RotaFile:
 
     def rota(self, at: datetime) -> Rota:
         """The rota about an instant, as the file says it now or said it last."""
+        mark = self._mark()
+        is_old = self._read_at is None or abs(at - self._read_at) >= READ_ANEW
+        if mark is None or mark != self._read or is_old:
+            self._read, self._read_at = mark, at
+            self._look(at)
+        return self._rota
+
+    def _mark(self) -> tuple[int, int] | None:
         try:
             state = self.file.stat()
-            mark = (state.st_mtime_ns, state.st_size)
-            is_old = self._read_at is None or abs(at - self._read_at) >= READ_ANEW
-            if mark != self._read or is_old:
-                self._read, self._read_at = mark, at
-                self._rota, self.problem = self._as_it_is(at), ""
+        except OSError:
+            return None
+        return state.st_mtime_ns, state.st_size
+
+    def _look(self, at: datetime) -> None:
+        """Read the file; where that cannot be done, for whatever reason, the last good one."""
+        try:
+            raw = _content(self.file)
+            self._rota, self.problem = self._understood(raw, at), ""
+            self._keep(raw)
         except OSError as error:
-            self._read = None
+            self._read = None  # it may be readable again without having changed
             self.problem = f"it cannot be read ({error.strerror})"
         except RotaRefused as refused:
             self.problem = str(refused)
-        return self._rota
+        except Exception as error:  # a calendar of others' making: its libraries raise what they like
+            self.problem = f"it cannot be understood ({type(error).__name__}): export it anew"
+        if self.problem:
+            self._rota = self._as_it_was(at)
 
-    def _as_it_is(self, at: datetime) -> Rota:
-        raw = self.file.read_bytes()
+    def _understood(self, raw: bytes, at: datetime) -> Rota:
         if self.file.suffix.lower() in (".ics", ".ical"):
             return read_calendar(raw, self.zone, self.known, begin=at - BEHIND, end=at + AHEAD)
         return read_table(raw, self.zone, self.known)
+
+    def _as_it_was(self, at: datetime) -> Rota:
+        """The last good rota; one of nobody where there is none."""
+        try:
+            kept = self._good or (_content(self._copy) if self._copy else b"")
+            return self._understood(kept, at) if kept else Rota()
+        except Exception:  # the copy is of no use, for the reasons above: the problem is told already
+            return Rota()
+
+    @property
+    def _copy(self) -> Path | None:
+        """Where the copy lies; it ends as the file does, so that it is read as what it is."""
+        return self.last_good and self.last_good.with_name(self.last_good.name + self.file.suffix)
+
+    def _keep(self, raw: bytes) -> None:
+        """Remember a good rota; raises :class:`RotaRefused` where no copy of it can be made."""
+        self._good = raw
+        if self._copy is None or _holds(self._copy, raw):
+            return
+        try:
+            self._copy.parent.mkdir(parents=True, exist_ok=True)
+            _replace(self._copy, raw)
+        except OSError as error:
+            raise RotaRefused(
+                [f"no copy can be kept in {self._copy} ({error.strerror}): correct rota.last_good"]
+            ) from None
+
+
+def _content(file: Path) -> bytes:
+    """What is in a file; raises :class:`RotaRefused` for what is no file, or too large to be a rota."""
+    state = file.stat()
+    if not file.is_file() or state.st_size > MOST_BYTES:
+        what = f"it has {state.st_size} bytes" if file.is_file() else "it is no file"
+        raise RotaRefused([f"{what}: give a table or a calendar of at most {MOST_BYTES} bytes"])
+    with file.open("rb") as opened:
+        return opened.read(MOST_BYTES)
+
+
+def _holds(file: Path, raw: bytes) -> bool:
+    try:
+        return file.read_bytes() == raw
+    except OSError:
+        return False
+
+
+def _replace(file: Path, raw: bytes) -> None:
+    """Write a file whole or not at all, for the account that runs Meldbalie only."""
+    descriptor, draft = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as new:
+            new.write(raw)
+            new.flush()
+            os.fsync(new.fileno())
+        Path(draft).replace(file)
+    finally:
+        Path(draft).unlink(missing_ok=True)

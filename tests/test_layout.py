@@ -29,7 +29,7 @@ FOLDERS = ("flows", "webhooks", "models", "mailbox")
 #: Which rooms a room may import from. The web may enter the mailbox only as far as no key lies there.
 OPEN_DOORS: Mapping[str, set[str]] = {
     "__main__": {"settings", "models"},
-    "settings": {"mailbox"},  # the limits, whose defaults stand where they are kept
+    "settings": {"mailbox", "models"},  # limits, durations and clocks, as they stand where they are kept
     "models": {"models"},
     "mailbox": {"mailbox"},
     "webhooks": {"webhooks", "models", "settings", "mailbox"},

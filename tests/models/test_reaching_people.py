@@ -20,7 +20,7 @@ from meldbalie.models.rung_mails import acknowledge, acknowledge_by_reply, call_
 from meldbalie.models.session import Database
 from meldbalie.models.threads import standing_of, thread_behind, thread_token
 from meldbalie.models.ticket import ticket_called
-from meldbalie.models.unreached import Unreached, unreached
+from meldbalie.models.unreached import Unreached, told_to_nobody, unreached
 from meldbalie.tests.models.reports import (
     ARRIVED,
     CISO,
@@ -402,6 +402,23 @@ def test_a_rung_is_unreached_until_one_of_its_mails_has_left(sqlite_database: Da
     assert missed(sqlite_database, now) == [Unreached(reference, "response", "50%")]
     have_left(sqlite_database, [ON_CALL.address], now)
     assert missed(sqlite_database, now) == []
+
+
+def test_a_rung_that_names_nobody_stands_in_the_records_until_its_clock_stops(database: Database) -> None:
+    now = local("2026-11-18 11:00")
+    alone = replace(OFFICE, triage=(), ladder=(RungPlan(0.5, ("ciso",)), RungPlan(0.8, ("lead",))))
+
+    def nobody() -> list[Unreached]:
+        with database.reading() as session:
+            return told_to_nobody(session)
+
+    first = fire(database, now, replace(alone, ciso=None))
+    fire(database, now + HOUR, alone)
+    assert nobody() == [Unreached(first, "response", "50%")]
+
+    with database.unit_of_work() as session:
+        session.execute(update(Clock).values(next_rung_at=None))
+    assert nobody() == []
 
 
 def test_a_mail_that_waits_for_the_morning_is_not_missed_before(sqlite_database: Database) -> None:

@@ -207,3 +207,154 @@ def test_a_calendar_that_recurs_without_end_is_known_however_long_the_flows_run(
 
     for months in range(14):
         assert rota.on_duty(NOW + months * 30 * DAY) == ANNE
+
+
+SHIFT = "2026-11-01,2026-12-01,Anne,,"
+GOOD = table(SHIFT)
+EVENT = "SUMMARY:Anne\r\nDTSTART:20261120T090000Z\r\nDTEND:20261127T090000Z\r\n"
+ZONE_OF_ITS_OWN = (
+    "BEGIN:VTIMEZONE\r\nTZID:Ours\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n"
+    "TZOFFSETFROM:+0100\r\nTZOFFSETTO:+0100\r\nRRULE:FREQ=SECONDLY\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        (table("2026-11-20,2026-11-27,An\rne,,"), "line 2: name 'An' is nobody of the settings"),
+        (table(f"2026-11-20,2026-11-27,{'x' * 200_000},,"), "after line 1: field larger than field limit"),
+        (table('2026-11-20,2026-11-27,"Anne,,', *["a,b,c"] * 30_000), "after line 1: field larger than"),
+        (table('2026-11-20,2026-11-27,Anne,anne@voorbeeld.example,"', SHIFT), "after line 1: unexpected end"),
+        (table("0001-01-01,2026-11-27,Anne,,"), "line 2: from '0001-01-01' lies too far away: give a year"),
+        (
+            table("2026-11-20,9999-12-31T23:59-12:00,Anne,,"),
+            "line 2: until '9999-12-31T23:59-12:00' lies too",
+        ),
+        (b"\0" * (2**20 + 1), "it has 1048577 bytes: give a table or a calendar of at most 1048576 bytes"),
+        (table(*["2026-11-01,2026-12-01,Anne,,"] * 20_001), "20001 shifts: give 20000 at most"),
+    ],
+)
+def test_a_table_that_is_broken_leaves_the_last_good_one(tmp_path: Path, raw: bytes, problem: str) -> None:
+    assert broken(tmp_path / "rooster.csv", GOOD, raw).startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("event", "problem"),
+    [
+        ("DTSTART:00010101T000000\r\nDTEND:20261127T090000", "an event begins or ends too far away: correct"),
+        (
+            "DTSTART:20261120T090000\r\nDTEND:99991231T235959Z",
+            "an event begins or ends too far away: correct",
+        ),
+        ("DTSTART:20261120T090000Z\r\nDURATION:P9999999D", "an event begins or ends too far away: correct"),
+        (
+            "DTSTART:20261120T090000Z\r\nDTEND:40001231T235959Z",
+            "event 'Anne' of 2026-11-20 09:00:00+00:00: 4000",
+        ),
+        ("DTSTART:onzin\r\nDTEND:20261127T090000", "a recurrence cannot be worked out"),
+        (f"{EVENT}RRULE:FREQ=DAILY;INTERVAL=0", "the rule 'FREQ=DAILY;INTERVAL=0' recurs every 0: give an"),
+        (
+            f"{EVENT}RRULE:FREQ=DAILY;INTERVAL=-1",
+            "the rule 'FREQ=DAILY;INTERVAL=-1' recurs every -1: give an",
+        ),
+        (
+            f"{EVENT}rrule;X=1:INTER\r\n VAL=00;FREQ=DAILY",
+            "the rule 'INTERVAL=00;FREQ=DAILY' recurs every 00",
+        ),
+        (
+            f"{EVENT}RRULE:FREQ=SECONDLY",
+            "the rule 'FREQ=SECONDLY' recurs by the minute or the second: a shift",
+        ),
+        (
+            f"{EVENT}RRULE:COUNT=9;FREQ=minutely",
+            "the rule 'COUNT=9;FREQ=minutely' recurs by the minute or the",
+        ),
+        (
+            f"{EVENT}RRULE:FREQ=DAILY;BYSECOND=0,1",
+            "the rule 'FREQ=DAILY;BYSECOND=0,1' recurs by the minute or",
+        ),
+        ("DTSTART:20261120T090000Z\r\nRRULE:FREQ=DAILY;WKST=onzin", "a recurrence cannot be worked out"),
+    ],
+)
+def test_a_calendar_that_is_broken_leaves_the_last_good_one(tmp_path: Path, event: str, problem: str) -> None:
+    event = event if "SUMMARY" in event else f"SUMMARY:Anne\r\n{event}"
+
+    assert broken(tmp_path / "rooster.ics", calendar(EVENT), calendar(event)).startswith(problem)
+
+
+def test_the_zones_of_a_calendar_do_not_keep_us_busy_either(tmp_path: Path) -> None:
+    raw = calendar(EVENT).replace(b"BEGIN:VEVENT", f"{ZONE_OF_ITS_OWN}BEGIN:VEVENT".encode())
+
+    assert "FREQ=SECONDLY" in broken(tmp_path / "rooster.ics", calendar(EVENT), raw)
+
+
+def test_rules_that_recur_all_day_are_too_many_shifts(tmp_path: Path) -> None:
+    raw = calendar(*[f"{EVENT}RRULE:FREQ=DAILY;BYHOUR={','.join(map(str, range(24)))}"] * 20)
+
+    assert "shifts in two months: give 20000 at most" in broken(tmp_path / "r.ics", calendar(EVENT), raw)
+
+
+def broken(file: Path, good: bytes, bad: bytes) -> str:
+    """What is told of a rota that is bad after a good one, which still says who is on duty."""
+    rota = RotaFile(file, ZONE, PEOPLE)
+    file.write_bytes(good)
+    assert rota.on_duty(NOW + DAY) == ANNE
+    file.write_bytes(bad)
+    assert rota.on_duty(NOW + DAY) == ANNE
+    rota.rota(NOW).gaps(NOW, NOW + 7 * DAY)
+    return rota.problem
+
+
+def test_line_ends_of_old_macs_are_line_ends() -> None:
+    (shift,) = read_table(GOOD.replace(b"\r\n", b"\r"), ZONE, PEOPLE).shifts
+
+    assert shift.person == ANNE
+
+
+@pytest.mark.parametrize("now_bad", ["onzin", None])
+@pytest.mark.parametrize("ending", [".csv", ".ics"])
+def test_the_last_good_rota_holds_in_another_process_too(
+    tmp_path: Path, now_bad: str | None, ending: str
+) -> None:
+    file, kept = tmp_path / f"rooster{ending}", tmp_path / "var" / "last-good-rota"
+    file.write_bytes(calendar(EVENT) if ending == ".ics" else GOOD)
+    assert RotaFile(file, ZONE, PEOPLE, kept).on_duty(NOW + DAY) == ANNE
+
+    if now_bad:
+        file.write_text(now_bad)
+    else:
+        file.unlink()
+    another = RotaFile(file, ZONE, PEOPLE, kept)
+
+    assert another.on_duty(NOW + DAY) == ANNE
+    assert another.problem
+    (copy,) = kept.parent.iterdir()
+    assert copy.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_calendar_that_was_good_is_worked_out_for_later_months_as_well(tmp_path: Path) -> None:
+    file = tmp_path / "rooster.ics"
+    file.write_bytes(calendar(f"{EVENT}RRULE:FREQ=WEEKLY"))
+    rota = RotaFile(file, ZONE, PEOPLE)
+    assert rota.on_duty(NOW + DAY) == ANNE
+    file.write_bytes(b"onzin")
+
+    for months in range(1, 14):
+        assert rota.on_duty(NOW + months * 30 * DAY) == ANNE
+
+
+def test_a_copy_that_cannot_be_kept_is_told_and_the_rota_holds(tmp_path: Path) -> None:
+    file, in_the_way = tmp_path / "rooster.csv", tmp_path / "var"
+    file.write_bytes(GOOD)
+    in_the_way.write_bytes(b"")
+    rota = RotaFile(file, ZONE, PEOPLE, in_the_way / "last-good-rota")
+
+    assert rota.on_duty(NOW) == ANNE
+    assert rota.problem.endswith("correct rota.last_good")
+
+
+def test_what_is_no_file_is_no_rota(tmp_path: Path) -> None:
+    rota = RotaFile(tmp_path, ZONE, PEOPLE, tmp_path / "last-good-rota")
+
+    assert rota.on_duty(NOW) is None
+    assert rota.problem.startswith("it is no file")

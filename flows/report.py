@@ -1,15 +1,19 @@
-"""Report: once a day, how the promise was kept this year, as an artifact in Prefect.
+"""Report: once a day, how the promise was kept this year, as an artifact in Prefect; and what is published.
 
 Aggregates only: reference, reporter and text of a report are nowhere near it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
+from sqlalchemy.orm import Session
 
+from ..models.accountability import Year, count_year, years_to_publish
+from ..models.errors import Refused
 from ..models.kept import Kept, Period, period
+from ..models.published_years import freeze, make_anew, published_years
 from .discretion import discreet
 from .installation import Records, installation
 
@@ -52,6 +56,39 @@ def report() -> None:
         create_markdown_artifact(
             key=KEY, markdown=markdown(kept), description=f"The promise from {kept.first} to {kept.last}"
         )
+        if place.config.web.publish_report:
+            publish_years(place)
+
+
+def publish_years(place: Records) -> None:
+    """Write down what may be published of the years that have come to an end; each of them once."""
+    now, minimum = place.clock(), place.config.web.publish_minimum
+    with place.database.reading() as session:
+        known = {row.year for row in published_years(session)}
+        missing = [year for year in years_to_publish(place.promise.local_day(now)) if year not in known]
+        counted = {number: _counted(place, session, number, now) for number in missing}
+    years = {number: year for number, year in counted.items() if year is not None}
+    with place.database.unit_of_work() as session:
+        freeze(session, years, minimum=minimum, now=now)
+
+
+def publish_anew(place: Records, number: int) -> None:
+    """Publish a year as it is counted now, in the place of what was published; raises :class:`Refused`."""
+    now, minimum = place.clock(), place.config.web.publish_minimum
+    last = years_to_publish(place.promise.local_day(now))[-1]
+    if number > last:
+        raise Refused(f"{number} cannot be published yet: a year is from 1 February of the next one on")
+    with place.database.unit_of_work() as session:
+        year = _counted(place, session, number, now)
+        if year is None:
+            raise Refused(f"{number} cannot be published: there is no report of it, or one is still pending")
+        make_anew(session, number, year, minimum=minimum, now=now)
+
+
+def _counted(place: Records, session: Session, number: int, now: datetime) -> Year | None:
+    promise, minimum = place.promise, place.config.web.publish_minimum
+    calendar, day_of = promise.calendar, promise.local_day
+    return count_year(session, number, now=now, calendar=calendar, day_of=day_of, minimum=minimum)
 
 
 def kept_in(place: Records, first: date | None, last: date | None) -> Period:

@@ -7,15 +7,19 @@ neither is anything that it follows from. Each rule here is against one way to w
   ranges would be narrower than the minimum, nothing of the split is published.
 - A year is split into quarters only where no number of any quarter is hidden, so that no sum of
   quarters, and no difference with the year, tells a hidden one.
-- Only years that are over, and of which no report still waits for an answer that may be in time: the
-  numbers of yesterday and of today do not differ by one report.
+- A year is counted once, from February after it, when no report of it still waits for an answer that may
+  be in time; :mod:`.published_years` keeps it as it was. So the page of yesterday and that of today never
+  differ by one report, whatever becomes of it later.
 - Durations are told by what is published of the counts alone; the 95th percentile would tell how many
   were late where that is hidden.
+
+Reports to which nobody could be answered are left out altogether, of what was shared as well: the promise
+was neither kept nor broken, and a third number beside the two would tell how few they are.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -25,6 +29,8 @@ from .kept import Kept, Tally, reports_between
 #: So many answers make the 95th percentile something else than the slowest one.
 ENOUGH_FOR_95 = 20
 YEARS = 5
+#: Until then a year may still change: mail of its last days is fetched, and what was spam is called so.
+SETTLING = timedelta(days=31)
 QUARTERS = ("1", "2", "3", "4")
 
 
@@ -76,27 +82,31 @@ class Year:
     quarters: tuple[Figures, ...]
 
 
-def published_years(
+def years_to_publish(today: date) -> range:
+    """The years that are over, and settled."""
+    last = (today - SETTLING).year - 1
+    return range(last - YEARS + 1, last + 1)
+
+
+def count_year(
     session: Session,
+    number: int,
     *,
     now: datetime,
     calendar: Calendar,
     day_of: Callable[[datetime], date],
     minimum: int,
-) -> list[Year]:
-    """The years that may be published, the latest first; one without any report is left out."""
-    last = day_of(now).year - 1
-    counted: dict[int, list[Tally]] = {}
-    for report in reports_between(session, date(last - YEARS + 1, 1, 1), date(last, 12, 31), calendar):
-        day = day_of(report.arrived_at)
-        tallies = counted.setdefault(day.year, [Tally(name, now) for name in (str(day.year), *QUARTERS)])
-        tallies[0].add(report)
-        tallies[(day.month + 2) // 3].add(report)
-    return [
-        publish(whole.kept(), [quarter.kept() for quarter in quarters], minimum)
-        for _, (whole, *quarters) in sorted(counted.items(), reverse=True)
-        if not whole.pending and not whole.share_pending
-    ]
+) -> Year | None:
+    """What may be published of a year that is over; ``None`` without a report, or while one is pending."""
+    whole, *quarters = (Tally(name, now) for name in (str(number), *QUARTERS))
+    for report in reports_between(session, date(number, 1, 1), date(number, 12, 31), calendar):
+        if not report.is_unreachable:
+            whole.add(report)
+            quarters[(day_of(report.arrived_at).month - 1) // 3].add(report)
+    counted = whole.kept()
+    if not counted.received or counted.pending or counted.share_pending:
+        return None
+    return publish(counted, [quarter.kept() for quarter in quarters], minimum)
 
 
 def publish(whole: Kept, quarters: Iterable[Kept], minimum: int) -> Year:

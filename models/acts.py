@@ -15,6 +15,7 @@ from .clocks import Clock
 from .errors import AnswerIncomplete, IllegalMove, Refused
 from .filing import UNJUDGED, give_link, reporter_of, tell_owner
 from .holding import hold
+from .links import has_link
 from .outbox import Mail, MailKind, MailState, write_mail
 from .owners import Owner
 from .promise import Promise
@@ -69,7 +70,7 @@ def answer(
     session.flush()
     reporter = reporter_of(ticket)
     if reporter is None:
-        ticket.record("published", by=by, at=now, what="answer", fix_on=str(fix_on or ""))
+        _tell_without_mail(session, ticket, by=by, at=now, what="answer", fix_on=str(fix_on or ""))
         wind(session, ticket, promise, now=now)
         return message
     give_link(session, ticket, reporter, now=now)
@@ -267,7 +268,12 @@ def _tell_reporter(session: Session, ticket: Ticket, moved: Event) -> None:
         )
     else:
         what = "closing" if ticket.state is TicketState.CLOSED else "state"
-        ticket.record("published", by=moved.actor, at=moved.at, what=what)
+        _tell_without_mail(session, ticket, by=moved.actor, at=moved.at, what=what)
+
+
+def _tell_without_mail(session: Session, ticket: Ticket, *, by: str, at: datetime, **facts: str) -> None:
+    """Of one who left no address: it stands on the page that their link opens, or nobody can be told."""
+    ticket.record("published" if has_link(session, ticket) else "unreachable", by=by, at=at, **facts)
 
 
 def _let_go(session: Session, ticket: Ticket, *, now: datetime) -> None:

@@ -44,6 +44,12 @@ def make_link(session: Session, ticket: Ticket, *, at: datetime) -> str:
     return token
 
 
+def has_link(session: Session, ticket: Ticket) -> bool:
+    """Whether anybody can open a ticket's status page."""
+    valid = select(SecretLink.id).where(SecretLink.ticket_id == ticket.id, SecretLink.revoked_at.is_(None))
+    return session.scalars(valid.limit(1)).first() is not None
+
+
 def ticket_behind(session: Session, token: str) -> Ticket | None:
     """The ticket that a token opens; ``None`` alike for a wrong, revoked and unknown one."""
     found = select(SecretLink).where(

@@ -1,27 +1,25 @@
 """How the promise was kept, for everybody: whole years, and nothing that tells of a single report.
 
-Off unless `web.publish_report` says so. The figures are counted once an hour in each web process, so
-that asking for the page costs nothing. What may be told is decided in models/accountability.py.
+Off unless `web.publish_report` says so. The figures stand in a table that the flow `report` writes once for
+each year (models/published_years.py). What may be told is decided in models/accountability.py.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import cast
+from datetime import timedelta
 
 from flask import Blueprint, Response, abort, make_response, render_template
 from flask_babel import format_decimal, gettext  # pyright: ignore[reportUnknownVariableType] - partly untyped
 from markupsafe import Markup
 
-from ..models.accountability import Figures, Published, Year, published_years
+from ..models.accountability import Figures, Published, Year
 from ..models.calendar import Duration, Unit
-from ..models.due import calendar_from
+from ..models.published_years import published_years
 from .database import db
-from .site import Site, site
+from .site import site
 
 HOLDS_FOR = timedelta(hours=1)
 ROW_HEIGHT = 64
-COUNTED = "meldbalie-promise"
 MINUTES = {Unit.BUSINESS_HOURS: 60, Unit.BUSINESS_MINUTES: 1, Unit.BUSINESS_SECONDS: 1 / 60}
 
 promise = Blueprint("promise", __name__)
@@ -47,13 +45,14 @@ def page() -> Response:
     """The page; the same 404 as for anything unknown while it is not published."""
     if not site().settings.web.publish_report:
         abort(404)
-    years = _years(site())
+    published = published_years(db.session())
+    years = [row.as_year() for row in published]
     answer = make_response(
         render_template(
             "promise.html",
             years=years,
             bars=bars_of(years),
-            minimum=site().settings.web.publish_minimum,
+            minimum=min((row.minimum for row in published), default=0),
             term=term_in_words(site().settings.clocks.response),
             share_minutes=site().settings.clocks.share_minutes,
             number=number_in_words,
@@ -66,23 +65,6 @@ def page() -> Response:
     answer.cache_control.public = True
     answer.cache_control.max_age = int(HOLDS_FOR.total_seconds())
     return answer
-
-
-def _years(app: Site) -> list[Year]:
-    """The figures, not older than an hour."""
-    now = app.local_now()
-    known = cast("tuple[datetime, list[Year]] | None", app.extensions.get(COUNTED))
-    if known is None or not known[0] <= now < known[0] + HOLDS_FOR:
-        zone = now.tzinfo
-        years = published_years(
-            db.session(),
-            now=now,
-            calendar=calendar_from({"zone": app.settings.organisation.zone}),
-            day_of=lambda instant: instant.astimezone(zone).date(),
-            minimum=app.settings.web.publish_minimum,
-        )
-        known = app.extensions[COUNTED] = (now, years)
-    return known[1]
 
 
 def bars_of(years: Sequence[Year]) -> list[Bar]:

@@ -1,4 +1,7 @@
-"""``meldbalie report``: how the promise was kept, as a table, CSV or JSON; aggregates only."""
+"""``meldbalie report``: how the promise was kept, as a table, CSV or JSON; aggregates only.
+
+With ``--publish`` it puts a year anew on the page for everybody.
+"""
 
 import argparse
 import csv
@@ -12,7 +15,7 @@ from typing import Any
 from ...models.errors import Refused
 from ...models.kept import Kept, Period
 from ..installation import records
-from ..report import COLUMNS, LEGEND, figures, kept_in
+from ..report import COLUMNS, LEGEND, figures, kept_in, publish_anew
 
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 WIDTH = max(map(len, COLUMNS.values())) + 1
@@ -28,10 +31,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form.add_argument(
         "--csv", action="store_true", help="a line for the whole, the months, owners and severities"
     )
+    form.add_argument(
+        "--publish", type=int, metavar="YEAR", help="publish a year anew on /promise, after an error in it"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the report."""
+    """Print the report, or publish a year anew."""
+    if args.publish is not None:
+        publish_anew(records(), args.publish)
+        print(f"published: {args.publish}, as it is counted now")
+        return 0
     if args.first and args.last and args.last < args.first:
         raise Refused(f"--until {args.last} lies before --from {args.first}: give them the other way round")
     kept = kept_in(records(), args.first, args.last)

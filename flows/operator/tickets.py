@@ -7,7 +7,7 @@ from sqlalchemy import select
 from ...models.severity import UNRATED
 from ...models.states import STATE_LABELS, TicketState
 from ...models.ticket import Ticket
-from ..desk import local, response_clock
+from ..desk import answered, local, response_clock
 from ..installation import Records, records
 
 
@@ -34,10 +34,9 @@ def lines(place: Records, *, closed_too: bool) -> list[str]:
 
 def _line(place: Records, ticket: Ticket) -> str:
     clock = response_clock(ticket)
-    answered = f"answered {local(place, clock.stopped_at)}" if clock.stopped_at else "not answered"
     return (
         f"{ticket.reference}  {STATE_LABELS[ticket.state][1]:<14}"
         f"  {ticket.severity or UNRATED:<8}"
         f"  {ticket.owner_name:<24}"
-        f"  due {local(place, clock.due_at)}  {answered}"
+        f"  due {local(place, clock.due_at)}  {answered(place, ticket) or 'not answered'}"
     )

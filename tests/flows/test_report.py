@@ -4,14 +4,18 @@ import argparse
 import csv
 import io
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from meldbalie.flows import report as flow
 from meldbalie.flows.desk import prefect_api
 from meldbalie.flows.installation import Records
 from meldbalie.flows.operator import report as command
+from meldbalie.models.accountability import Published
 from meldbalie.models.errors import Refused
 from meldbalie.models.owners import Owner
+from meldbalie.models.published_years import published_years
 from meldbalie.models.session import Database
 from meldbalie.models.severity import Severity
 from meldbalie.models.ticket import Ticket
@@ -101,6 +105,49 @@ def test_prefect_shows_it_and_no_word_of_a_report(world: World, monkeypatch: pyt
     assert artifact.type == "markdown"
     told = str(artifact.data)
     assert "# The promise from 2026-01-01 to 2026-11-19" in told
-    assert "| Webteam | 1 | 0 | 0 | 0 | 1 |" in told
-    assert "| unrated | 1 | 0 | 0 | 0 | 1 |" in told
+    assert "| Webteam | 1 | 0 | 0 | 0 | 0 | 1 |" in told
+    assert "| unrated | 1 | 0 | 0 | 0 | 0 | 1 |" in told
     assert [word for word in (NAME, SENTENCE, "onderzoek.example", "CVD-") if word in told] == []
+
+
+def in_february(place: Records, *, publish: bool) -> Records:
+    """The same desk in February of the next year, once its reports are overdue."""
+    web = place.config.web.model_copy(update={"publish_report": publish})
+    config = place.config.model_copy(update={"web": web})
+    return replace(place, config=config, clock=lambda: datetime(2027, 2, 1, 12, 0, tzinfo=UTC))
+
+
+def published(place: Records) -> list[tuple[int, Published]]:
+    with place.database.reading() as session:
+        return [(row.year, row.as_year().whole.received) for row in published_years(session)]
+
+
+def test_the_flow_publishes_a_year_that_is_over_once_and_only_if_it_may(
+    place: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seven = [(2026, Published(7, 7))]
+    for may, shown in ((False, []), (True, seven), (True, seven)):
+        monkeypatch.setattr(flow, "installation", lambda may=may: in_february(place, publish=may))
+        flow.report()
+        assert published(place) == shown
+        arrives(place, 5)
+
+
+def test_a_year_is_published_anew_by_hand(
+    place: Records, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flow.publish_years(in_february(place, publish=True))
+    arrives(place, 5)
+
+    assert ran(monkeypatch, in_february(place, publish=True), "--publish", "2026") == 0
+
+    assert capsys.readouterr().out == "published: 2026, as it is counted now\n"
+    assert published(place) == [(2026, Published(7, 7))]
+
+
+def test_a_year_that_may_not_be_published_is_refused(place: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Refused, match=r"2026 cannot be published yet: .* 1 February"):
+        ran(monkeypatch, place, "--publish", "2026")
+    with pytest.raises(Refused, match="2020 cannot be published: there is no report of it"):
+        ran(monkeypatch, place, "--publish", "2020")
+    assert published(place) == []

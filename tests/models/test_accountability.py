@@ -11,15 +11,19 @@ from meldbalie.models.accountability import (
     Figures,
     Published,
     Year,
+    count_year,
     figures_of,
     numbers_of,
     publish,
-    published_years,
+    years_to_publish,
 )
 from meldbalie.models.calendar import Calendar
+from meldbalie.models.clocks import Clock, ClockKind
 from meldbalie.models.kept import Kept
 from meldbalie.models.session import Database
+from meldbalie.models.ticket import Ticket
 from meldbalie.tests.models.test_kept import put
+from sqlalchemy import select
 
 FIVE = 5
 DAY = timedelta(days=1)
@@ -33,7 +37,8 @@ def kept(
     shared = received if shared is None else shared
     answers = in_time + missed - overdue
     return Kept(
-        group=name, received=received, in_time=in_time, late=missed - overdue, overdue=overdue, pending=0,
+        group=name, received=received, in_time=in_time, late=missed - overdue,
+        unreachable=0, overdue=overdue, pending=0,
         hours_late=None, hours_late_most=None,
         hours_median=48.0 if answers else None, hours_95=96.0 if answers else None,
         shared_in_time=shared, shared_late=received - shared, share_overdue=0, share_pending=0,
@@ -152,10 +157,11 @@ def test_quarters_with_something_hidden_are_not_shown_and_others_add_up(
         assert [Published(each, each) for each in sums] == list(numbers_of(year.whole))
 
 
-def years(database: Database, now: datetime) -> list[Year]:
+def year(database: Database, now: datetime, number: int = 2025) -> Year | None:
     with database.reading() as session:
-        return published_years(
+        return count_year(
             session,
+            number,
             now=now,
             calendar=Calendar.from_mapping({"zone": "Europe/Amsterdam"}),
             day_of=lambda instant: date.fromordinal((instant + timedelta(hours=1)).toordinal()),
@@ -163,30 +169,64 @@ def years(database: Database, now: datetime) -> list[Year]:
         )
 
 
-def test_a_year_is_published_when_it_is_over_and_nothing_of_it_can_still_be_in_time(
-    database: Database,
-) -> None:
+def test_a_year_is_published_when_nothing_of_it_can_still_be_in_time(database: Database) -> None:
     last = datetime(2025, 12, 30, 12, 0, tzinfo=UTC)
     for number in range(1, 7):
         put(database, number, last - number * DAY)
     put(database, 7, last, answered=None)
 
-    assert years(database, datetime(2025, 12, 31, 12, 0, tzinfo=UTC)) == []
-    assert years(database, last + 5 * DAY) == []
-    [year] = years(database, last + 5 * DAY + timedelta(microseconds=1))
+    assert year(database, last + 5 * DAY) is None
+    published = year(database, last + 5 * DAY + timedelta(microseconds=1))
 
-    assert (year.whole.name, year.whole.received, year.quarters) == ("2025", Published(7, 7), ())
-    assert year.whole.answered is None
-    assert year.whole.shared is not None
-    assert year.whole.shared.kept == Published(7, 7)
+    assert published
+    assert (published.whole.name, published.whole.received) == ("2025", Published(7, 7))
+    assert published.quarters == ()
+    assert published.whole.answered is None
+    assert published.whole.shared is not None
+    assert published.whole.shared.kept == Published(7, 7)
 
 
-def test_years_come_the_latest_first_and_five_of_them(database: Database) -> None:
-    for number in range(7):
-        for times in range(5):
-            put(database, 10 * number + times, datetime(2019 + number, 4, 1, tzinfo=UTC))
+def test_a_year_is_not_published_while_a_copy_may_still_be_shared_in_time(database: Database) -> None:
+    at = datetime(2025, 12, 30, 12, 0, tzinfo=UTC)
+    put(database, 1, at)
+    with database.unit_of_work() as session:
+        share = session.scalars(select(Clock).where(Clock.kind == ClockKind.SHARE)).one()
+        share.due_at, share.stopped_at = at + 60 * DAY, None
 
-    published = years(database, datetime(2026, 6, 1, tzinfo=UTC))
+    assert year(database, at + 60 * DAY) is None
+    assert year(database, at + 61 * DAY)
 
-    assert [year.whole.name for year in published] == ["2025", "2024", "2023", "2022", "2021"]
-    assert [[numbers(quarter)[0][0] for quarter in year.quarters] for year in published] == [[0, 5, 0, 0]] * 5
+
+@pytest.mark.parametrize(
+    ("today", "last"),
+    [(date(2026, 1, 31), 2024), (date(2026, 2, 1), 2025), (date(2026, 12, 31), 2025)],
+)
+def test_five_years_are_published_the_last_from_february_after_it(today: date, last: int) -> None:
+    assert list(years_to_publish(today)) == list(range(last - 4, last + 1))
+
+
+def test_each_quarter_has_its_months(database: Database) -> None:
+    for month in range(1, 13):
+        for times in range(month):
+            put(database, 100 * month + times, datetime(2025, month, 15, tzinfo=UTC))
+
+    published = year(database, datetime(2026, 6, 1, tzinfo=UTC))
+
+    assert published
+    assert [numbers(quarter)[0][0] for quarter in published.quarters] == [1 + 2 + 3, 4 + 5 + 6, 24, 33]
+    assert year(database, datetime(2026, 6, 1, tzinfo=UTC), 2024) is None
+
+
+def test_a_report_to_which_nobody_could_be_answered_is_left_out_altogether(database: Database) -> None:
+    """Of what was shared too: no number differs from the one beside it by those that are left out."""
+    at = datetime(2025, 4, 1, tzinfo=UTC)
+    for number in range(1, 8):
+        put(database, number, at)
+    before = year(database, at + 300 * DAY)
+
+    put(database, 8, at)
+    with database.unit_of_work() as session:
+        session.get_one(Ticket, 8).record("unreachable", by="Fatima", at=at + DAY, what="closing")
+
+    assert before
+    assert year(database, at + 300 * DAY) == before

@@ -9,6 +9,7 @@ from meldbalie.models import acts
 from meldbalie.models.clocks import ClockKind
 from meldbalie.models.errors import AnswerIncomplete, IllegalMove, Refused
 from meldbalie.models.filing import Received
+from meldbalie.models.links import SecretLink, make_link
 from meldbalie.models.outbox import MailKind, MailState
 from meldbalie.models.session import Database
 from meldbalie.models.states import NEXT_STATES, CloseReason, TicketState
@@ -29,6 +30,7 @@ from meldbalie.tests.models.reports import (
     together,
     told,
 )
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 NOW = ARRIVED + HOUR / 2
@@ -286,8 +288,18 @@ def test_a_closed_ticket_is_not_answered(database: Database) -> None:
     assert "linked" in str(refused(database, reference, answer))
 
 
-def test_an_answer_to_somebody_without_an_address_stops_the_clock_at_once(database: Database) -> None:
+def links(database: Database, reference: str, *, revoked: bool = False) -> None:
+    """Give somebody a secret link to a ticket."""
+    with database.unit_of_work() as session:
+        make_link(session, ticket_called(session, reference), at=NOW)
+        session.scalars(select(SecretLink)).one().revoked_at = NOW if revoked else None
+
+
+def test_an_answer_to_somebody_without_an_address_stands_on_the_page_of_their_link(
+    database: Database,
+) -> None:
     reference = reported(database, ANONYMOUS)
+    links(database, reference)
     act(database, reference, answer)
 
     with database.reading() as session:
@@ -295,6 +307,27 @@ def test_an_answer_to_somebody_without_an_address_stops_the_clock_at_once(databa
         assert clock_of(session, reference).stopped_at == NOW
         assert told(ticket)[-3:] == ["answered", "published", "clock_stands"]
         assert ticket.history[-1].facts == {"clock": "response", "in_time": True}
+
+
+@pytest.mark.parametrize("revoked", [None, True], ids=["no link", "a revoked link"])
+def test_an_answer_that_nobody_can_read_is_not_published_and_the_clock_ends(
+    database: Database, revoked: bool | None
+) -> None:
+    reference = reported(database, ANONYMOUS)
+    if revoked:
+        links(database, reference, revoked=True)
+    act(database, reference, answer)
+    for verb in (simply(acts.confirm), simply(acts.defer), close):
+        act(database, reference, verb)
+
+    with database.reading() as session:
+        ticket = ticket_called(session, reference)
+        clock = clock_of(session, reference)
+        assert (clock.stopped_at, clock.next_rung_at) == (NOW, None)
+        assert "published" not in told(ticket)
+        unreached = [entry.facts for entry in ticket.history if entry.kind == "unreachable"]
+        assert unreached[0] == {"what": "answer", "fix_on": str(ticket.expected_fix_on or "")}
+        assert unreached[1:] == [{"what": "state"}, {"what": "state"}, {"what": "closing"}]
 
 
 def assign(session: Session, ticket: Ticket, to: str) -> None:

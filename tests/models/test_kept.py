@@ -293,6 +293,19 @@ def test_a_link_that_is_given_later_does_not_make_it_answered_in_time(database: 
     assert (kept.unreachable, kept.in_time) == (1, 0)
 
 
+def test_a_state_that_nobody_could_be_told_does_not_take_an_answer_away(database: Database) -> None:
+    reference = reported(database, ANONYMOUS)
+    with database.unit_of_work() as session:
+        ticket = ticket_called(session, reference)
+        acts.confirm(session, ticket, by="Fatima", because="", promise=PROMISE, now=ARRIVED + HOUR)
+    links(database, reference)
+    answer(database, reference, now=ARRIVED + 2 * HOUR)
+
+    kept = counted(database, ARRIVED.date(), ARRIVED.date()).whole
+
+    assert (kept.unreachable, kept.in_time) == (0, 1)
+
+
 def test_a_report_closed_without_an_answer_that_arrived_is_still_owed_one(database: Database) -> None:
     """The closing is an answer, but its mail has not left."""
     close(database, reported(database, REPORT), CloseReason.WITHDRAWN, now=ARRIVED + HOUR)

@@ -24,6 +24,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_calendar_versions")),
     )
     op.create_table(
+        "published_years",
+        sa.Column("year", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("minimum", sa.Integer(), nullable=False),
+        sa.Column("figures", sa.JSON(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("year", name=op.f("pk_published_years")),
+    )
+    op.create_table(
         "absences",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("owner_id", sa.Integer(), nullable=False),
@@ -94,6 +102,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_tickets_closed_at"), ["closed_at"], unique=False)
 
     with op.batch_alter_table("alarms", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("tell_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.create_index(
             "ix_alarms_open",
             ["kind"],
@@ -120,6 +129,7 @@ def downgrade() -> None:
             sqlite_where=sa.text("settled_at IS NULL"),
             postgresql_where=sa.text("settled_at IS NULL"),
         )
+        batch_op.drop_column("tell_at")
 
     with op.batch_alter_table("tickets", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_tickets_closed_at"))
@@ -167,5 +177,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_absences_owner_id"))
 
     op.drop_table("absences")
+    op.drop_table("published_years")
     op.drop_table("calendar_versions")
     # ### end Alembic commands ###

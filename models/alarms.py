@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Index, Select, UniqueConstraint, select, text
+from sqlalchemy import ColumnElement, Index, Select, UniqueConstraint, Update, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -49,7 +49,11 @@ NOTICES = frozenset({AlarmKind.JUNK.value, AlarmKind.ROTA_GAP.value})
 
 
 class Alarm(Base):
-    """One thing that is wrong: its kind, and what it is about (a number or a code, never a person)."""
+    """One thing that is wrong: its kind, and what it is about (a number or a code, never a person).
+
+    ``tell_at`` is when the operator's program may be told of it next; none once it was. Most kinds are
+    told by mail alone.
+    """
 
     __tablename__ = "alarms"
     __table_args__ = (
@@ -68,6 +72,7 @@ class Alarm(Base):
     raised_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
+    tell_at: Mapped[datetime | None]
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,23 @@ def tell_of_alarms(session: Session, promise: Promise, *, now: datetime) -> None
         )
 
 
+def untold(session: Session, kind: AlarmKind) -> list[str]:
+    """What the open alarms of a kind are about that the program was not told of; longest waiting first."""
+    waiting = _open(kind).where(Alarm.tell_at.is_not(None))
+    return list(session.scalars(waiting.order_by(Alarm.tell_at, Alarm.id)))
+
+
+def claim_telling(session: Session, kind: AlarmKind, about: str, *, now: datetime, until: datetime) -> bool:
+    """Let one process alone tell of an alarm, until an instant; ``False`` when another does or has."""
+    theirs = _only(kind, about).where(Alarm.tell_at <= now).values(tell_at=until)
+    return session.scalars(theirs.returning(Alarm.id)).first() is not None
+
+
+def note_told(session: Session, kind: AlarmKind, about: str) -> None:
+    """Record that the program was told of an alarm."""
+    session.execute(_only(kind, about).values(tell_at=None))
+
+
 def raised_at(session: Session, instant: datetime) -> dict[str, list[str]]:
     """What was raised at an instant: about what, by kind."""
     return _by_kind(session, Alarm.raised_at == instant)
@@ -131,13 +153,13 @@ def is_anything_wrong(session: Session) -> bool:
 def _raise(session: Session, kind: AlarmKind, about: str, now: datetime) -> bool:
     """Raise an alarm that is not open; ``False`` when somebody else was first."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    row = {"kind": kind.value, "about": about, "raised_at": now, "seen_at": now}
+    row = {"kind": kind.value, "about": about, "raised_at": now, "seen_at": now, "tell_at": now}
     again = (
         insert(Alarm)
         .values(row)
         .on_conflict_do_update(
             index_elements=[Alarm.kind, Alarm.about],
-            set_={"raised_at": now, "seen_at": now, "settled_at": None},
+            set_={"raised_at": now, "seen_at": now, "settled_at": None, "tell_at": now},
             where=Alarm.settled_at.is_not(None),
         )
     )
@@ -146,6 +168,10 @@ def _raise(session: Session, kind: AlarmKind, about: str, now: datetime) -> bool
 
 def _open(kind: AlarmKind) -> Select[tuple[str]]:
     return select(Alarm.about).where(Alarm.kind == kind.value, Alarm.settled_at.is_(None))
+
+
+def _only(kind: AlarmKind, about: str) -> Update:
+    return update(Alarm).where(Alarm.kind == kind.value, Alarm.about == about, Alarm.settled_at.is_(None))
 
 
 def _alarms(session: Session, kind: AlarmKind, about: Collection[str]) -> Iterator[Alarm]:

@@ -6,7 +6,7 @@ is due (``next_rung_at``); :mod:`.winding` writes them.
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from .base import Base
@@ -66,6 +66,12 @@ class FiredRung(Base):
             sqlite_where=text("voided_at IS NULL"),
             postgresql_where=text("voided_at IS NULL"),
         ),
+        Index(
+            "ix_fired_rungs_to_nobody",
+            "ticket_id",
+            sqlite_where=text("told_nobody IS 1"),
+            postgresql_where=text("told_nobody IS TRUE"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -80,6 +86,7 @@ class FiredRung(Base):
     acknowledged_at: Mapped[datetime | None]
     acknowledged_by: Mapped[str | None]
     voided_at: Mapped[datetime | None]
+    told_nobody: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class Acknowledgement(Base):

@@ -10,16 +10,15 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.orm import Session
 
 from .errors import Refused
 from .holding import hold
 from .outbox import Mail, MailKind, MailState, tell_handlers
 from .promise import Promise
-from .restraint import BY_HAND, was_told
-from .states import TicketState
-from .ticket import Ticket
+from .restraint import BY_HAND, is_closing, was_told
+from .ticket import Direction, Message, Ticket
 from .undeliverable import delivers_again, fails
 from .winding import wind
 
@@ -27,6 +26,12 @@ CLAIM = timedelta(minutes=5)
 #: Facts of a mail that are forgotten once it has left: they open something for whoever has them.
 SECRET = frozenset({"link", "acknowledge"})
 MENDING = timedelta(minutes=5)  # until a mail meets our own installation again
+COMES_BACK = timedelta(days=14)  # servers give up after five days or so; two on the way are not unusual
+HEARD_FROM = {
+    "reporter": Direction.FROM_REPORTER,
+    "owner": Direction.FROM_OWNER,
+    "ibd": Direction.FROM_IBD,
+}
 
 
 def anything_due(session: Session, now: datetime) -> bool:
@@ -79,7 +84,7 @@ def _told(mail: Mail) -> dict[str, Any]:
     if mail.kind is MailKind.ANSWER:
         promised = mail.ticket.expected_fix_on if mail.ticket else None
         told["fix_on"] = facts.get("fix_on", str(promised or ""))
-    if mail.kind is MailKind.STATE_CHANGED and facts.get("state") == TicketState.CLOSED:
+    if is_closing(mail):
         told["closing"] = True
     return told
 
@@ -129,7 +134,7 @@ def put_off_all(session: Session, until: datetime) -> None:
 
 
 def was_held_back(session: Session, mail: Mail, problem: str, promise: Promise, *, now: datetime) -> None:
-    """Park a mail that is not to leave by itself, and tell the handlers once why."""
+    """Park a mail that is not to leave by itself, and tell the handlers why unless they know."""
     _hold(session, mail)
     if mail.state is not MailState.SENDING:
         return
@@ -182,24 +187,26 @@ def bounced(
 ) -> None:
     """Record that a mail to one party came back, and tell the handlers; its address is marked.
 
-    It is the mail of this ``number``, else the last one. ``addresses`` are those that the bounce
-    names; several people share the thread of the staff. A clock that the mail had stopped runs on:
-    what came back was not delivered. One that came back before is not told of again.
+    It is the mail of this ``number``. A bounce that names none may be of any that they have not been
+    heard from since: all of those count as not delivered, so that no answer counts that may not have
+    arrived. ``addresses`` are those that the bounce names; several people share the thread of the staff.
+    A clock that a mail had stopped runs on. One that came back before is not told of again.
     """
     hold(session, ticket)
-    mail = _returned(session, ticket, party, number)
-    if mail is None:
-        mail = _last_sent(session, ticket, party, {address.lower() for address in addresses})
-    if mail is None or mail.state is not MailState.SENT:
+    named = _returned(session, ticket, party, number)
+    failed = {address.lower() for address in addresses}
+    returned = [named] if named else _may_have_returned(session, ticket, party, failed, now=now)
+    lost = [mail for mail in returned if mail.state is MailState.SENT]
+    if not lost:
         ticket.record("bounced", by="intake", at=now, party=party)
         return
-    sent_at = mail.sent_at.isoformat() if mail.sent_at else None
-    ticket.record(
-        "bounced", by="intake", at=now, party=party, number=mail.id, mail=mail.kind.value, sent_at=sent_at
-    )
-    mail.state, mail.problem = MailState.PARKED, "bounced"
-    fails(session, mail.recipient, mail_id=mail.id, now=now)
-    tell_handlers(session, mail, "bounced", promise, by="intake", now=now)
+    for mail in lost:
+        sent_at = mail.sent_at.isoformat() if mail.sent_at else None
+        kind = mail.kind.value
+        ticket.record("bounced", by="intake", at=now, party=party, number=mail.id, mail=kind, sent_at=sent_at)
+        mail.state, mail.problem = MailState.PARKED, "bounced"
+        tell_handlers(session, mail, "bounced", promise, by="intake", now=now)
+    fails(session, lost[-1].recipient, mail_id=lost[-1].id, now=now)
     wind(session, ticket, promise, now=now)
 
 
@@ -216,9 +223,28 @@ def _returned(session: Session, ticket: Ticket, party: str, number: int | None) 
     return session.scalars(theirs.execution_options(populate_existing=True)).one_or_none()
 
 
-def _last_sent(session: Session, ticket: Ticket, party: str, addresses: Collection[str]) -> Mail | None:
-    """The mail to a party that left last, to one of these addresses if any did."""
-    sent = select(Mail).where(Mail.ticket_id == ticket.id, Mail.party == party, Mail.state == MailState.SENT)
-    latest_first = session.scalars(sent.order_by(Mail.sent_at.desc(), Mail.id.desc())).all()
-    to_them = (mail for mail in latest_first if mail.recipient.lower() in addresses)
-    return next(to_them, next(iter(latest_first), None))
+def _may_have_returned(
+    session: Session, ticket: Ticket, party: str, addresses: Collection[str], *, now: datetime
+) -> list[Mail]:
+    """The mails that a bounce may be of which names none, in the order in which they left.
+
+    They went to one of these addresses, else to whoever was written to last. The last one is among them,
+    and each that left after the party's last message, unless no server can have kept it that long.
+    """
+    left = select(Mail).where(Mail.ticket_id == ticket.id, Mail.party == party, Mail.sent_at.is_not(None))
+    in_order = left.order_by(Mail.sent_at, Mail.id).execution_options(populate_existing=True)
+    to_party = session.scalars(in_order).all()
+    theirs = [mail for mail in to_party if mail.recipient.lower() in addresses]
+    if not theirs:
+        last = next((mail for mail in reversed(to_party) if mail.state is MailState.SENT), None)
+        theirs = [mail for mail in to_party if last and mail.recipient_digest == last.recipient_digest]
+    since = max(_heard_from(session, ticket, party) or now - COMES_BACK, now - COMES_BACK)
+    return [mail for mail in theirs if mail is theirs[-1] or (mail.sent_at and mail.sent_at > since)]
+
+
+def _heard_from(session: Session, ticket: Ticket, party: str) -> datetime | None:
+    """When the last message of a party arrived."""
+    of_theirs = select(func.max(Message.at)).where(
+        Message.ticket_id == ticket.id, Message.direction == HEARD_FROM.get(party)
+    )
+    return session.scalar(of_theirs)

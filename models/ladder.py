@@ -158,6 +158,7 @@ def _tell(session: Session, clock: Clock, plan: RungPlan, promise: Promise, *, n
     ticket, fired = clock.ticket, _fired_rungs(session, clock)[-1]
     opening = next_opening(now, plan_now(session, promise).calendar)
     told = _told_by(session, ticket, plan, promise, now=now)
+    fired.told_nobody = not told
     is_held = {one: not (one.is_on_call or plan.at_any_hour) for one in told}
     if plan.acknowledge:  # nobody can have seen what has not left
         fired.acknowledge_by = (opening if told and all(is_held.values()) else now) + plan.acknowledge

@@ -2,7 +2,8 @@
 
 Headers tell most machines that nobody is to be answered. A machine that ignores them is stopped by
 counting what we sent: one mail that is not sent is one that is not answered. Nothing is lost by it:
-the mail is parked and may be sent again by hand, and what came in is filed.
+the mail is parked and may be sent again by hand, and what came in is filed. That a mail failed is always
+told: there is one such notice for each mail of ours, however much is sent to us.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from .outbox import Mail, MailKind, MailState
+from .states import TicketState
 from .undeliverable import is_undeliverable
 
 TOO_MANY = "too_many"
@@ -28,10 +30,10 @@ PROVOKED = (
     MailKind.MESSAGE,
     MailKind.CANNOT_OPEN,
     MailKind.QUARANTINED,
-    MailKind.UNDELIVERED,
-    MailKind.KEY_ALARM,
     MailKind.KEY_REFUSED,
 )
+#: What is counted together: other mail never keeps an alarm about a key from leaving.
+COUNTED = (PROVOKED, (MailKind.KEY_ALARM,))
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def why_held_back(session: Session, mail: Mail, limits: Limits) -> str | None:
         return None
     if mail.party == "reporter" and is_undeliverable(session, mail.recipient):
         return UNDELIVERABLE
-    if mail.kind not in PROVOKED:
+    if not _counted_with(mail):
         return None
     if mail.ticket is not None and _are_reached(limits.per_ticket, mail, _sent_on_ticket(session, mail)):
         return TOO_MANY
@@ -66,15 +68,31 @@ def why_held_back(session: Session, mail: Mail, limits: Limits) -> str | None:
 
 
 def was_told(session: Session, mail: Mail, problem: str) -> bool:
-    """Whether the handlers know already why mail to this address is held back."""
+    """Whether the handlers know already why mail to this address is held back.
+
+    Of an answer and of a closing they hear each time: no clock is left to remind them.
+    """
+    if mail.kind is MailKind.ANSWER or is_closing(mail):
+        return False
     others = select(Mail.id).where(
         Mail.recipient_digest == mail.recipient_digest, Mail.state == MailState.PARKED, Mail.id != mail.id
     )
     if problem == UNDELIVERABLE:
         others = others.where(Mail.ticket_id == mail.ticket_id)
     else:
-        others = others.where(Mail.problem == TOO_MANY, Mail.created_at > mail.created_at - TOLD_AGAIN)
+        lately = Mail.created_at > mail.created_at - TOLD_AGAIN
+        others = others.where(Mail.problem == TOO_MANY, Mail.kind.in_(_counted_with(mail)), lately)
     return session.scalars(others.limit(1)).first() is not None
+
+
+def is_closing(mail: Mail) -> bool:
+    """Whether a mail tells the reporter that the ticket is closed."""
+    return mail.kind is MailKind.STATE_CHANGED and (mail.facts or {}).get("state") == TicketState.CLOSED
+
+
+def _counted_with(mail: Mail) -> tuple[MailKind, ...]:
+    """The kinds that a mail is counted with; none where it may leave however many have."""
+    return next((kinds for kinds in COUNTED if mail.kind in kinds), ())
 
 
 def _wrote_to_us(mail: Mail) -> bool:
@@ -107,4 +125,4 @@ def _sent_to(session: Session, mail: Mail, limits: Limits) -> list[datetime]:
 
 
 def _has_left(mail: Mail) -> tuple[ColumnElement[bool], ...]:
-    return Mail.kind.in_(PROVOKED), Mail.sent_at.is_not(None), Mail.id != mail.id
+    return Mail.kind.in_(_counted_with(mail)), Mail.sent_at.is_not(None), Mail.id != mail.id

@@ -41,7 +41,7 @@ def acknowledge_by_reply(session: Session, ticket: Ticket, number: int, party: s
     mail = session.get(Mail, number)
     if mail is None or mail.kind is not MailKind.RUNG or mail.ticket_id != ticket.id or mail.party != party:
         return False
-    rung = _rung_of(session, mail)
+    rung = rung_of(session, mail)
     if rung is None:
         return False
     _was_seen(session, ticket, rung, by=mail.recipient_name, now=now)
@@ -55,7 +55,8 @@ def _was_seen(session: Session, ticket: Ticket, rung: FiredRung, *, by: str, now
         ticket.record("acknowledged", by=by, at=now, clock=rung.kind, rung=rung.rung)
 
 
-def _rung_of(session: Session, mail: Mail) -> FiredRung | None:
+def rung_of(session: Session, mail: Mail) -> FiredRung | None:
+    """The rung that a mail speaks of, as it fired last."""
     facts = mail.facts or {}
     found = select(FiredRung).where(
         FiredRung.ticket_id == mail.ticket_id,
@@ -91,7 +92,7 @@ def call_off(session: Session, mail: Mail, *, now: datetime) -> bool:
     mail.state, mail.claimed_until, mail.problem = MailState.CALLED_OFF, None, None
     mail.facts = {name: value for name, value in facts.items() if name != "acknowledge"}
     ticket.record("called_off", by="deliver", at=now, clock=facts["clock"], rung=facts["rung"])
-    rung = _rung_of(session, mail)
+    rung = rung_of(session, mail)
     if rung is not None and all(one.state is MailState.CALLED_OFF for one in mails_of(session, mail)):
         rung.voided_at = now
     return True

@@ -15,6 +15,8 @@ from . import tables as tables  # relationships name tables: all are known befor
 
 SWITCHES = 100
 SWITCH_AGAIN_SECONDS = 0.05
+#: What a connection that is going to write is given: on SQLite it waits for its turn before it reads.
+WRITES = {"sqlite_begin": "IMMEDIATE"}
 
 
 class Database:
@@ -28,7 +30,7 @@ class Database:
             Path(address.database).parent.mkdir(parents=True, exist_ok=True)
         self.engine = create_engine(address, pool_pre_ping=True, hide_parameters=True)
         prepare(self.engine)
-        self._writer = self.engine.execution_options(sqlite_begin="IMMEDIATE")
+        self._writer = self.engine.execution_options(**WRITES)
 
     @contextmanager
     def unit_of_work(self) -> Generator[Session]:

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, exists, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from .clocks import Clock, FiredRung
 from .outbox import Mail, MailKind, MailState
-from .rung_mails import mails_of
+from .rung_mails import mails_of, rung_of
 from .ticket import Ticket
 
 WAITS = (MailState.WAITING, MailState.SENDING, MailState.PARKED, MailState.HELD)
@@ -37,48 +37,31 @@ def unreached(session: Session, before: datetime) -> list[Unreached]:
 
 def told_to_nobody(session: Session) -> list[Unreached]:
     """The last rungs of running clocks that named nobody: no mail was written when they fired."""
-    of_clock = and_(
-        Clock.ticket_id == FiredRung.ticket_id, Clock.kind == FiredRung.kind, Clock.round == FiredRung.round
-    )
-    counts = and_(FiredRung.voided_at.is_(None), FiredRung.was_superseded.is_(False))
-    last = select(func.max(FiredRung.id)).join(Clock, of_clock).where(Clock.next_rung_at.is_not(None), counts)
-    is_mailed = exists().where(
-        Mail.ticket_id == FiredRung.ticket_id,
-        Mail.kind == MailKind.RUNG,
-        Mail.created_at == FiredRung.fired_at,
-    )
-    alone = (
-        select(Ticket.reference, FiredRung.kind, FiredRung.rung)
-        .join(FiredRung, FiredRung.ticket_id == Ticket.id)
-        .where(FiredRung.id.in_(last.group_by(Clock.id)), ~is_mailed)
-    )
-    return sorted(Unreached(*named) for named in session.execute(alone).tuples())
+    alone = select(FiredRung, Ticket.reference).join(Ticket, Ticket.id == FiredRung.ticket_id)
+    found = session.execute(alone.where(FiredRung.told_nobody.is_(True))).tuples()
+    return sorted(Unreached(number, one.kind, one.rung) for one, number in found if _is_last(session, one))
 
 
 def _unheard(session: Session, mails: Iterable[Mail]) -> Iterator[Unreached]:
     for mail in mails:
-        facts, ticket = mail.facts or {}, mail.ticket
-        if ticket is None or not _is_last(session, mail) or _has_left(session, mail):
+        rung = rung_of(session, mail)
+        if rung is None or mail.ticket is None or not _is_last(session, rung) or _has_left(session, mail):
             continue
-        yield Unreached(ticket.reference, facts["clock"], facts["rung"])
+        yield Unreached(mail.ticket.reference, rung.kind, rung.rung)
 
 
-def _is_last(session: Session, mail: Mail) -> bool:
+def _is_last(session: Session, rung: FiredRung) -> bool:
     """Whether nothing has fired since on the same clock, which still runs."""
-    facts = mail.facts or {}
-    running = select(Clock).where(
-        Clock.ticket_id == mail.ticket_id, Clock.kind == facts["clock"], Clock.next_rung_at.is_not(None)
+    running = select(Clock.round).where(
+        Clock.ticket_id == rung.ticket_id, Clock.kind == rung.kind, Clock.next_rung_at.is_not(None)
     )
-    clock = session.scalars(running).one_or_none()
-    if clock is None or clock.round != facts.get("round", 1):
-        return False
-    fired = select(FiredRung.rung).where(
-        FiredRung.ticket_id == mail.ticket_id,
-        FiredRung.kind == clock.kind,
-        FiredRung.round == clock.round,
+    fired = select(func.max(FiredRung.id)).where(
+        FiredRung.ticket_id == rung.ticket_id,
+        FiredRung.kind == rung.kind,
+        FiredRung.round == rung.round,
         FiredRung.voided_at.is_(None),
     )
-    return session.scalars(fired.order_by(FiredRung.id.desc()).limit(1)).first() == facts["rung"]
+    return session.scalar(running) == rung.round and session.scalar(fired) == rung.id
 
 
 def _has_left(session: Session, mail: Mail) -> bool:

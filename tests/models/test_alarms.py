@@ -6,11 +6,14 @@ from meldbalie.models.alarms import (
     Alarm,
     AlarmKind,
     Look,
+    claim_telling,
     is_anything_wrong,
+    note_told,
     open_alarms,
     raised_at,
     take_note,
     tell_of_alarms,
+    untold,
 )
 from meldbalie.models.audited import audited_up_to, note_audited
 from meldbalie.models.ledger import Place
@@ -54,6 +57,32 @@ def test_what_comes_back_is_raised_again(database: Database) -> None:
     with database.reading() as session:
         [seven] = session.scalars(select(Alarm))
         assert (seven.raised_at, seven.settled_at) == (ARRIVED + HOUR, None)
+
+
+def test_one_process_tells_of_an_alarm_until_it_was_told(database: Database) -> None:
+    noted(database, undecided("7", "9"))
+    soon = ARRIVED + HOUR
+
+    def claims(about: str, *, now: datetime = ARRIVED) -> bool:
+        with database.unit_of_work() as session:
+            return claim_telling(session, AlarmKind.UNDECIDED, about, now=now, until=now + HOUR)
+
+    def still_untold() -> list[str]:
+        with database.reading() as session:
+            return untold(session, AlarmKind.UNDECIDED)
+
+    assert still_untold() == ["7", "9"]
+    assert sorted(together(lambda: claims("7"))) == [False, False, False, True]
+    assert still_untold() == ["9", "7"]
+    assert claims("7", now=soon)
+    with database.unit_of_work() as session:
+        note_told(session, AlarmKind.UNDECIDED, "7")
+    assert still_untold() == ["9"]
+    assert not claims("7", now=soon + HOUR)
+    noted(database, undecided("9"), at=soon)
+    noted(database, undecided("7"), at=soon + HOUR)
+    assert still_untold() == ["7"]
+    assert not claims("9", now=soon + HOUR)
 
 
 def test_what_was_not_looked_at_is_not_settled(database: Database) -> None:

@@ -79,6 +79,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("acknowledged_by", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("voided_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("told_nobody", sa.Boolean(), server_default=sa.false(), nullable=False))
         batch_op.drop_constraint(batch_op.f("uq_fired_rungs_ticket_id"), type_="unique")
         batch_op.create_index(batch_op.f("ix_fired_rungs_ticket_id"), ["ticket_id"], unique=False)
         batch_op.create_index(
@@ -87,6 +88,13 @@ def upgrade() -> None:
             unique=True,
             sqlite_where=sa.text("voided_at IS NULL"),
             postgresql_where=sa.text("voided_at IS NULL"),
+        )
+        batch_op.create_index(
+            "ix_fired_rungs_to_nobody",
+            ["ticket_id"],
+            unique=False,
+            sqlite_where=sa.text("told_nobody IS 1"),
+            postgresql_where=sa.text("told_nobody IS TRUE"),
         )
 
     with op.batch_alter_table("outbox", schema=None) as batch_op:
@@ -145,6 +153,11 @@ def downgrade() -> None:
 
     with op.batch_alter_table("fired_rungs", schema=None) as batch_op:
         batch_op.drop_index(
+            "ix_fired_rungs_to_nobody",
+            sqlite_where=sa.text("told_nobody IS 1"),
+            postgresql_where=sa.text("told_nobody IS TRUE"),
+        )
+        batch_op.drop_index(
             "ix_fired_rungs_once",
             sqlite_where=sa.text("voided_at IS NULL"),
             postgresql_where=sa.text("voided_at IS NULL"),
@@ -153,6 +166,7 @@ def downgrade() -> None:
         batch_op.create_unique_constraint(
             batch_op.f("uq_fired_rungs_ticket_id"), ["ticket_id", "kind", "rung"]
         )
+        batch_op.drop_column("told_nobody")
         batch_op.drop_column("voided_at")
         batch_op.drop_column("acknowledged_by")
         batch_op.drop_column("acknowledged_at")

@@ -1,18 +1,17 @@
 """The last resort: when mail does not do, the operator's own program tells a human.
 
-It is started once for each thing, with a line of JSON on its input: codes, numbers and names of clocks,
-never a word of a report. What it could not tell is told again at the next sweep.
+It is started for each thing until it has ended well once, with a line of JSON on its input: codes, numbers
+and names of clocks, never a word of a report. What it could not tell is told again at the next sweep.
 """
 
 import json
 import logging
 import subprocess
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 
-from ..models.alarms import AlarmKind, Look, open_alarms, take_note
-from ..models.ladder import Fired
-from ..models.unreached import Unreached, unreached
+from ..models.alarms import AlarmKind, Look, claim_telling, note_told, take_note, untold
+from ..models.unreached import Unreached, told_to_nobody, unreached
 from ..settings import LastResort
 from .installation import Installation
 
@@ -41,39 +40,49 @@ def is_told(config: LastResort, what: Mapping[str, str]) -> bool:
     return done.returncode == 0
 
 
-def reach(place: Installation, fired: Iterable[Fired]) -> list[str]:
+def reach(place: Installation) -> list[str]:
     """Tell by the program of rungs that nobody hears of by mail; gives the tickets of which nobody is told.
 
-    One whose mail has not left in time is told of once.
+    That is one whose mail has not left in time, and one that names nobody.
     """
-    alone = [_named(rung) for rung in fired if rung.told == 0]
-    missed = {str(one): one for one in _unreached(place)}
+    now = place.clock()
     with place.database.reading() as session:
-        known = set(open_alarms(session).get(AlarmKind.NOBODY_REACHED.value, ())) & set(missed)
-    config = place.config.alarm
-    told_before = known if config.command else set[str]()
-    unheard, told = list[str](), set[str]()
-    for one, kind in [*((one, "nobody_to_tell") for one in alone), *_each(missed, told_before)]:
-        what = {"kind": kind, "reference": one.reference, "clock": one.clock, "rung": one.rung}
-        if not unheard and is_told(config, what):  # one that fails would fail for the others as well
-            told.add(str(one))
-        else:
-            unheard.append(one.reference)
-    noted = (told_before | told) & set(missed) if config.command else set(missed)
+        late = unreached(session, now - timedelta(minutes=place.config.alarm.after_minutes))
+        alone = told_to_nobody(session)
+    what = {str(one): _named(one, "not_sent") for one in late}
+    what |= {str(one): _named(one, "nobody_to_tell") for one in alone}
     with place.database.unit_of_work() as session:
-        take_note(session, [Look(AlarmKind.NOBODY_REACHED, frozenset(noted))], now=place.clock())
-    return list(dict.fromkeys(unheard))
+        take_note(session, [Look(AlarmKind.NOBODY_REACHED, frozenset(what))], now=now)
+    unheard = tell_by_program(place, AlarmKind.NOBODY_REACHED, what)
+    return list(dict.fromkeys(what[about]["reference"] for about in unheard))
 
 
-def _each(missed: Mapping[str, Unreached], told: Collection[str]) -> list[tuple[Unreached, str]]:
-    return [(one, "not_sent") for name, one in missed.items() if name not in told]
+def tell_by_program(place: Installation, kind: AlarmKind, what: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Tell of each open alarm of a kind that was not told of; gives those that are still untold.
 
-
-def _unreached(place: Installation) -> list[Unreached]:
-    before = place.clock() - timedelta(minutes=place.config.alarm.after_minutes)
+    ``what`` says of each of them what the program gets.
+    """
     with place.database.reading() as session:
-        return unreached(session, before)
+        untold_ones = [about for about in untold(session, kind) if about in what]
+    left = sorted(untold_ones)
+    for about in untold_ones if place.config.alarm.command else ():
+        if not _is_ours(place, kind, about):
+            continue
+        if not is_told(place.config.alarm, what[about]):
+            break  # it would fail for the others as well
+        with place.database.unit_of_work() as session:
+            note_told(session, kind, about)
+        left.remove(about)
+    return left
 
 
-def _named(rung: Fired) -> Unreached:
-    return Unreached(rung.reference, rung.clock, rung.rung)
+def _is_ours(place: Installation, kind: AlarmKind, about: str) -> bool:
+    """Whether we are to tell of an alarm; nobody else does then until about the next sweep."""
+    now, config = place.clock(), place.config
+    lasting = timedelta(seconds=config.alarm.timeout_seconds, minutes=config.clocks.sweep_minutes / 2)
+    with place.database.unit_of_work() as session:
+        return claim_telling(session, kind, about, now=now, until=now + lasting)
+
+
+def _named(one: Unreached, kind: str) -> dict[str, str]:
+    return {"kind": kind, "reference": one.reference, "clock": one.clock, "rung": one.rung}

@@ -4,6 +4,8 @@ Any number of sweepers may run at once: each clock is a transaction of its own, 
 that can be written only once.
 """
 
+from collections.abc import Callable
+
 from prefect import flow, get_run_logger
 from sqlalchemy.exc import IntegrityError
 
@@ -35,11 +37,11 @@ def sweep() -> int:
 
         fire()
         failed += wind_anew(place, tell, between=fire)
-        failed += watch_keys(place, place.keyring)
-        watch_rota(place)
-        unheard = reach(place, fired)
-        if give_sign_of_life(place):
-            note_stopped(place, WORKED_ON_END)
+        unheard = list[str]()
+        failed += _by_itself("reach", lambda: unheard.extend(reach(place)))
+        failed += _by_itself("sign of life", lambda: _live(place))
+        failed += _by_itself("keys", lambda: failed.extend(watch_keys(place, place.keyring)))
+        failed += _by_itself("rota", lambda: watch_rota(place))
         for rung in fired:
             get_run_logger().info("%s: %s, %d told", rung.reference, rung.rung, rung.told)
             desk.show_if_possible(place, rung.reference)
@@ -49,6 +51,21 @@ def sweep() -> int:
     if failed:
         raise WorkFailed("; ".join(failed))
     return len(fired)
+
+
+def _live(place: Installation) -> None:
+    if give_sign_of_life(place):
+        note_stopped(place, WORKED_ON_END)
+
+
+def _by_itself(work: str, do: Callable[[], object]) -> list[str]:
+    """Do one thing of the sweep; gives what failed, so that what comes after it is done all the same."""
+    try:
+        with discreet(work):
+            do()
+    except WorkFailed as failure:
+        return [str(failure)]
+    return []
 
 
 def fire_what_is_due(place: Installation) -> tuple[list[Fired], list[str]]:

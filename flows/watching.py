@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from ..models.alarms import AlarmKind, Look, open_alarms, take_note, tell_of_alarms
 from ..models.leases import Lease, did_work, take_lease
 from .installation import Installation
-from .last_resort import is_told
+from .last_resort import tell_by_program
 
 SWEEP = "sweep"
 WORKED_ON_END = ("intake", "deliver")
@@ -44,7 +44,8 @@ def note_stopped(
 ) -> list[str]:
     """Alarm once for each of these flows that gives no sign of life, settle the others; gives those.
 
-    Nothing is alarming before ``forgiven_until``: who has just begun to watch gives the others time.
+    Nothing is alarming before ``forgiven_until``: who has just begun to watch gives the others time. A
+    program that did not end well is run again by a later look.
     """
     now = place.clock()
     if forgiven_until is not None and now <= forgiven_until:
@@ -56,11 +57,10 @@ def note_stopped(
         return []
     look = Look(AlarmKind.FLOW_STOPPED, frozenset(stopped), among=frozenset(flows))
     with place.database.unit_of_work() as session:
-        is_new = take_note(session, [look], now=now) > 0
-        if is_new:
+        if take_note(session, [look], now=now):
             tell_of_alarms(session, place.promise, now=now)
-    for name in set(stopped) - known if is_new else ():
-        is_told(place.config.alarm, {"kind": "flow_stopped", "flow": name})
+    what = {name: {"kind": "flow_stopped", "flow": name} for name in stopped}
+    tell_by_program(place, AlarmKind.FLOW_STOPPED, what)
     return stopped
 
 

@@ -15,7 +15,7 @@ from ..models.clocks import Acknowledgement, Clock
 from ..models.rung_mails import acknowledge, acknowledgement_behind
 from ..models.ticket import Ticket
 from . import words
-from .database import db
+from .database import db, writing
 from .security import HEADERS
 from .site import site
 
@@ -44,8 +44,8 @@ def ask(token: str) -> Response:
 def was_seen(token: str) -> Response:
     """Note that it was seen; a second click changes nothing."""
     _behind(token)
-    acknowledge(db.session(), token, now=site().local_now())
-    db.session.commit()
+    with writing() as session:
+        acknowledge(session, token, now=site().local_now())
     return _page(_behind(token))
 
 

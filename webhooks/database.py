@@ -1,13 +1,16 @@
 """The database as seen from the web: the same tables and the same file or server as the flows use."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.engine import URL
+from sqlalchemy.orm import Session
 
+from ..models.session import WRITES, prepare
 from ..models.session import Database as OpenDatabase
-from ..models.session import prepare
 from ..models.tables import Base
 from ..settings import Database, read_secret
 
@@ -22,6 +25,19 @@ def open_database(app: Flask, config: Database) -> None:
     db.init_app(app)
     with app.app_context():
         prepare(db.engine)
+
+
+@contextmanager
+def writing() -> Generator[Session]:
+    """A transaction that writes, committed on a good end; what was only read before has ended.
+
+    SQLite refuses at once to let one write that has read before somebody else wrote.
+    """
+    session = db.session()
+    session.rollback()
+    session.connection(execution_options=WRITES)
+    yield session
+    session.commit()
 
 
 def _address(config: Database) -> URL:

@@ -215,12 +215,37 @@ def test_a_rung_that_names_nobody_is_told_to_the_program(
     assert told(heard) == [{"kind": "nobody_to_tell", "reference": FIRST, "clock": "response", "rung": "50%"}]
 
 
+def test_a_rung_that_names_nobody_is_told_again_until_the_program_ends_well_and_no_longer(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world.arrives(world.reports())
+    goes_round(world)
+    shifts_work(world)
+    nobody = replace(world.place.promise, triage=(), ladder=(RungPlan(0.5, ("ciso",)),))
+    world.present.passes(days=2, hours=12)
+    heard = tmp_path / "heard"
+    sentence = {"kind": "nobody_to_tell", "reference": FIRST, "clock": "response", "rung": "50%"}
+
+    for ends_with, times in ((1, 1), (1, 2), (0, 3), (0, 3)):
+        alarm = program(tmp_path, ends_with=ends_with)[0]
+        config = world.place.config.model_copy(update={"alarm": alarm})
+        works_otherwise(world, monkeypatch, promise=nobody, config=config)
+        assert sweep(return_state=True).is_failed() is bool(ends_with)
+        assert told(heard) == [sentence] * times
+        world.present.passes(minutes=5)
+
+    answers(world, FIRST)
+    deliver(minutes=0)
+    sweep()
+    assert "nobody_reached" not in alarms(world)
+
+
 def test_a_gap_of_the_rota_is_told_beforehand_and_once(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     file = tmp_path / "rooster.csv"
     file.write_text("from,until,name,address\n2026-11-01,2026-12-01 09:00,Anne,anne@voorbeeld.example\n")
-    config = world.place.config.model_copy(update={"rota": Rota(file=file)})
+    config = world.place.config.model_copy(update={"rota": Rota(file=file, last_good=tmp_path / "kept")})
     works_otherwise(world, monkeypatch, config=config, promise=promise(config))
     goes_round(world)
     shifts_work(world)
@@ -249,6 +274,9 @@ def test_a_gap_of_the_rota_is_told_beforehand_and_once(
     assert line.what.endswith(
         "line 2: from 'onzin' is no time: write 2026-11-27 17:00, or 2026-11-27 for midnight"
     )
+    on_call = promise(config).rota.on_duty(world.present())  # as the next sweep, a process of its own, knows
+    assert on_call is not None
+    assert on_call.name == "Anne"
 
 
 def test_the_owner_command_notes_who_is_away(world: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -312,6 +340,24 @@ def test_the_sweep_notices_that_a_shift_is_dead_but_not_after_it_lay_down_itself
     sweep()
     assert alarms(world) == {"flow_stopped": ["deliver"]}
     assert told(heard) == [{"kind": "flow_stopped", "flow": "deliver"}]
+
+
+def test_that_a_flow_is_dead_is_told_again_until_the_program_ends_well_and_by_one_at_a_time(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stops_sweeping(world)
+    heard = tmp_path / "heard"
+
+    for ends_with, times in ((1, 1), (0, 2), (0, 2)):
+        alarm = program(tmp_path, ends_with=ends_with)[0]
+        config = world.place.config.model_copy(update={"alarm": alarm})
+        works_otherwise(world, monkeypatch, config=config)
+        for _ in range(2):  # intake and deliver both look
+            assert note_stopped(world.place, ["sweep"]) == ["sweep"]
+        assert told(heard) == [{"kind": "flow_stopped", "flow": "sweep"}] * times
+        world.present.passes(minutes=5)
+
+    assert len(outbox(world, MailKind.ALARM)) == len(world.place.promise.triage)
 
 
 def test_prefect_itself_starts_the_dead_man_when_no_sweep_ends_well(

@@ -1,7 +1,9 @@
 """The ladder with real parts: what is due is told to those who stand on it, until an answer is there."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib import import_module
 
 import pytest
 from meldbalie.flows.deliver import deliver
@@ -9,6 +11,7 @@ from meldbalie.flows.discretion import WorkFailed
 from meldbalie.flows.operator.demo_files import PLAIN_REPORTER
 from meldbalie.flows.sweep import fire_what_is_due, sweep
 from meldbalie.models.clocks import FiredRung
+from meldbalie.models.leases import did_work
 from meldbalie.models.outbox import MailKind
 from meldbalie.models.promise import Correspondent
 from meldbalie.tests.flows.glances import answers, clocks, goes_round, history, outbox, works_with
@@ -120,3 +123,34 @@ def test_a_sweep_that_can_tell_nobody_fails_where_operators_see_it(
         state.result()
     world.present.passes(days=1)
     assert sweep(return_state=True).is_failed()
+
+
+@pytest.mark.parametrize("work", ["reach", "note_stopped", "watch_keys", "watch_rota"])
+def test_a_watch_that_fails_does_not_stop_the_others(
+    staffed: World, monkeypatch: pytest.MonkeyPatch, work: str
+) -> None:
+    done: list[str] = []
+    module = import_module("meldbalie.flows.sweep")
+    sweep()  # so that there is a sign of life
+
+    def watched(name: str, does: Callable[..., object]) -> Callable[..., object]:
+        def watch(*arguments: object) -> object:
+            done.append(name)
+            if name == work:
+                raise RuntimeError(SENTENCE)
+            return does(*arguments)
+
+        return watch
+
+    for name in ("reach", "note_stopped", "watch_keys", "watch_rota"):
+        monkeypatch.setattr(module, name, watched(name, getattr(module, name)))
+    staffed.present.passes(days=2, hours=12)
+    with staffed.place.database.unit_of_work() as session:
+        did_work(session, "sweep", until=staffed.present())
+
+    with pytest.raises(WorkFailed, match=": RuntimeError at") as failed:
+        sweep()
+
+    assert done == ["reach", "note_stopped", "watch_keys", "watch_rota"]
+    assert fired(staffed) == [("50%", False)]
+    assert SENTENCE not in str(failed.value)

@@ -1,5 +1,6 @@
 """How far a mail is: claimed by one worker, sent at least once, recorded once, or parked and told."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from meldbalie.models import acts
 from meldbalie.models.clocks import ClockKind
 from meldbalie.models.delivery import (
     CLAIM,
+    COMES_BACK,
     anything_due,
     bounced,
     claim_next,
@@ -18,11 +20,14 @@ from meldbalie.models.delivery import (
     was_held,
     was_not_delivered,
 )
+from meldbalie.models.filing import join_ticket
 from meldbalie.models.outbox import Mail, MailKind, MailState
 from meldbalie.models.session import Database
 from meldbalie.models.states import CloseReason
 from meldbalie.models.tables import Base
+from meldbalie.models.threads import Standing
 from meldbalie.models.ticket import Ticket, ticket_called
+from meldbalie.models.undeliverable import UndeliverableAddress
 from meldbalie.tests.models.reports import (
     ADDRESS,
     ANONYMOUS,
@@ -84,10 +89,12 @@ def deliver_all(database: Database, now: datetime = NOW, *, but: MailKind | None
     return left
 
 
-def came_back(database: Database, reference: str, party: str, now: datetime, *addresses: str) -> None:
+def came_back(
+    database: Database, reference: str, party: str, now: datetime, *addresses: str, number: int | None = None
+) -> None:
     with database.unit_of_work() as session:
         ticket = ticket_called(session, reference)
-        bounced(session, ticket, party, PROMISE, now=now, addresses=addresses)
+        bounced(session, ticket, party, PROMISE, now=now, addresses=addresses, number=number)
 
 
 def answer(database: Database, reference: str, now: datetime = NOW) -> None:
@@ -514,7 +521,9 @@ def test_after_another_answer_a_bounce_changes_nothing(database: Database, refer
         answer(database, reference, NOW + day * DAY)
         deliver_all(database, NOW + day * DAY)
 
-    came_back(database, reference, "reporter", NOW + 2 * DAY)
+    with database.reading() as session:
+        second = mail_of(session, MailKind.ANSWER).id
+    came_back(database, reference, "reporter", NOW + 2 * DAY, number=second)
 
     assert stopped(database, reference) == NOW
     assert history(database, reference).count("clock_runs_on") == 0
@@ -531,6 +540,78 @@ def test_a_closing_message_that_came_back_leaves_the_ticket_unanswered_but_nobod
     with database.reading() as session:
         clock = clock_of(session, reference)
         assert (clock.stopped_at, clock.next_rung_at) == (None, None)
+
+
+def answered_and_confirmed(database: Database, reference: str) -> None:
+    """The reporter gets the receipt, an hour later an answer, and after another one a change of state."""
+    deliver_all(database)
+    answer(database, reference, NOW + HOUR)
+    deliver_all(database, NOW + HOUR)
+    with database.unit_of_work() as session:
+        ticket = ticket_called(session, reference)
+        acts.confirm(session, ticket, by="Fatima", because="", promise=PROMISE, now=NOW + 2 * HOUR)
+    deliver_all(database, NOW + 2 * HOUR)
+
+
+def that_came_back(database: Database) -> list[MailKind]:
+    with database.reading() as session:
+        return [mail.kind for mail in mails(session) if mail.problem == "bounced"]
+
+
+@pytest.mark.parametrize("bounces", [1, 2, 3])
+def test_a_bounce_that_does_not_say_of_which_mail_it_is_may_be_of_the_answer(
+    database: Database, reference: str, bounces: int
+) -> None:
+    answered_and_confirmed(database, reference)
+
+    for minute in range(bounces):
+        came_back(database, reference, "reporter", NOW + 3 * HOUR + minute * timedelta(minutes=1))
+
+    assert stopped(database, reference) is None
+    assert that_came_back(database) == [MailKind.RECEIPT, MailKind.ANSWER, MailKind.STATE_CHANGED]
+    with database.reading() as session:
+        assert len(mails(session, MailKind.UNDELIVERED)) == 3 * len(PROMISE.triage)
+        [mark] = session.scalars(select(UndeliverableAddress))
+        assert mark.times == 1
+    assert history(database, reference).count("bounced") == 3 + bounces - 1
+
+
+def test_what_the_reporter_has_written_after_has_arrived(database: Database, reference: str) -> None:
+    answered_and_confirmed(database, reference)
+    with database.unit_of_work() as session:
+        standing = Standing(ticket_called(session, reference), "reporter")
+        again = replace(REPORT, arrived_at=NOW + 90 * timedelta(minutes=1))
+        join_ticket(session, again, standing, PROMISE, now=NOW + 3 * HOUR)
+
+    for hour in (4, 5):
+        came_back(database, reference, "reporter", NOW + hour * HOUR)
+
+    assert that_came_back(database) == [MailKind.STATE_CHANGED]
+    assert stopped(database, reference) == NOW + HOUR
+
+
+def test_what_no_server_can_hold_any_more_has_arrived_and_the_last_mail_always_may_not(
+    database: Database, reference: str
+) -> None:
+    deliver_all(database)
+    answer(database, reference, NOW + DAY)
+    deliver_all(database, NOW + DAY)
+
+    came_back(database, reference, "reporter", NOW + DAY + COMES_BACK + HOUR)
+
+    assert that_came_back(database) == [MailKind.ANSWER]
+
+
+def test_a_second_bounce_for_one_handler_is_not_taken_for_another_ones(
+    database: Database, reference: str
+) -> None:
+    deliver_all(database)
+
+    for hour in (1, 2):
+        came_back(database, reference, "staff", NOW + hour * HOUR, FATIMA.address)
+
+    with database.reading() as session:
+        assert {mail.recipient for mail in mails(session) if mail.problem == "bounced"} == {FATIMA.address}
 
 
 def test_a_copy_that_came_back_is_due_again(database: Database, reference: str) -> None:

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
+from meldbalie.models import acts
 from meldbalie.models.delivery import (
     bounced,
     claim_next,
@@ -19,6 +20,7 @@ from meldbalie.models.outbox import Mail, MailKind, MailState, write_mail
 from meldbalie.models.promise import Correspondent
 from meldbalie.models.restraint import BY_HAND, TOO_MANY, UNDELIVERABLE, Limits, Most, why_held_back
 from meldbalie.models.session import Database
+from meldbalie.models.states import CloseReason, TicketState
 from meldbalie.models.threads import Standing
 from meldbalie.models.ticket import ticket_called
 from meldbalie.models.undeliverable import UndeliverableAddress, is_undeliverable
@@ -108,6 +110,39 @@ def test_what_no_message_provoked_is_not_counted(database: Database, kind: MailK
         assert why_held_back(session, mail, limits(ticket=(1, 10), address=(1, 10))) is None
 
 
+def test_that_mail_failed_is_told_however_much_a_reporter_made_us_write(database: Database) -> None:
+    reported(database)
+    with database.unit_of_work() as session:
+        staff = {"party": "staff", "to": FATIMA}
+        sent(session, 12, kind=MailKind.MESSAGE, **staff)
+        bounds = limits(ticket=(10, 10), address=(10, 10))
+        notice = written(session, 1, kind=MailKind.UNDELIVERED, **staff)
+        assert why_held_back(session, notice, bounds) is None
+        assert why_held_back(session, written(session, 2, kind=MailKind.MESSAGE, **staff), bounds) == TOO_MANY
+
+
+def test_alarms_about_keys_are_counted_by_themselves_and_the_first_one_too_many_is_told(
+    database: Database,
+) -> None:
+    reported(database)
+    staff = {"party": "staff", "to": FATIMA}
+    with database.unit_of_work() as session:
+        sent(session, 12, kind=MailKind.MESSAGE, **staff)
+        parked = written(session, 1, kind=MailKind.MESSAGE, **staff)
+        parked.state, parked.problem = MailState.PARKED, TOO_MANY
+        for number in range(2, 8):
+            mail = written(session, number, kind=MailKind.KEY_ALARM, **staff)
+            mail.state = MailState.SENDING
+            session.flush()
+            if why_held_back(session, mail, limits(ticket=(3, 10))):
+                was_held_back(session, mail, TOO_MANY, PROMISE, now=NOW)
+            else:
+                was_delivered(session, mail, PROMISE, sealed=True, now=NOW)
+        states = [mail.state for mail in mails(session, MailKind.KEY_ALARM)]
+        assert states == [MailState.SENT] * 3 + [MailState.PARKED] * 3
+        assert len(mails(session, MailKind.UNDELIVERED)) == len(PROMISE.triage)
+
+
 def test_what_a_human_sends_again_is_not_held_back(database: Database) -> None:
     reported(database)
     with database.unit_of_work() as session:
@@ -177,6 +212,58 @@ def test_of_an_address_that_failed_handlers_are_told_once_on_a_ticket(database: 
         was_held_back(session, mail, UNDELIVERABLE, PROMISE, now=NOW)
         assert before == len(PROMISE.triage)
         assert len(mails(session, MailKind.UNDELIVERED)) == before
+
+
+def test_of_a_closing_or_an_answer_that_does_not_leave_handlers_are_told_each_time(
+    database: Database,
+) -> None:
+    reported(database)
+    with database.unit_of_work() as session:
+        known = written(session, 1)
+        known.state, known.problem = MailState.PARKED, UNDELIVERABLE
+        for number, (kind, facts) in enumerate(
+            [
+                (MailKind.STATE_CHANGED, {"state": TicketState.VALID}),
+                (MailKind.STATE_CHANGED, {"state": TicketState.CLOSED}),
+                (MailKind.STATE_CHANGED, {"state": TicketState.CLOSED}),
+                (MailKind.ANSWER, {}),
+            ],
+            start=2,
+        ):
+            mail = written(session, number, kind=kind)
+            mail.state, mail.facts = MailState.SENDING, facts
+            session.flush()
+            was_held_back(session, mail, UNDELIVERABLE, PROMISE, now=NOW)
+        notices = [mail.facts["mail"] for mail in mails(session, MailKind.UNDELIVERED) if mail.facts]
+        assert notices == ["state_changed"] * 2 * len(PROMISE.triage) + ["answer"] * len(PROMISE.triage)
+
+
+def test_a_closing_that_cannot_leave_since_the_receipt_came_back_is_told_to_handlers(
+    database: Database,
+) -> None:
+    reported(database)
+    all_sent(database)
+    bounce(database)
+    who = {"by": "Fatima", "because": "we cannot see it", "promise": PROMISE, "now": NOW}
+    with database.unit_of_work() as session:
+        ticket = ticket_called(session, FIRST)
+        acts.invalidate(session, ticket, **who)
+        acts.close(session, ticket, reason=CloseReason.NOT_REPRODUCIBLE, **who)
+
+    told_before = len(PROMISE.triage)  # of the bounce
+    with database.unit_of_work() as session:
+        while (number := claim_next(session, NOW)) is not None:
+            mail = session.get_one(Mail, number)
+            why = why_held_back(session, mail, NONE)
+            if why is None:
+                was_delivered(session, mail, PROMISE, sealed=True, now=NOW)
+            else:
+                was_held_back(session, mail, why, PROMISE, now=NOW)
+
+    with database.reading() as session:
+        notices = mails(session, MailKind.UNDELIVERED)
+        assert len(notices) == told_before + len(PROMISE.triage)
+        assert {mail.state for mail in notices} == {MailState.SENT}
 
 
 @pytest.mark.parametrize("by", ["message", "handler"])

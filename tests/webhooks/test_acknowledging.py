@@ -1,6 +1,8 @@
 """The page on which somebody says that they have seen a rung of the ladder."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from threading import Event
 
 import pytest
 from flask.testing import FlaskClient
@@ -8,7 +10,9 @@ from meldbalie.models.clocks import Acknowledgement, Clock, FiredRung
 from meldbalie.models.links import new_token, token_hash
 from meldbalie.models.ticket import Ticket
 from meldbalie.tests.webhooks.installation import DUE, Installation
-from sqlalchemy import select, update
+from meldbalie.webhooks.database import db
+from meldbalie.webhooks.site import Site
+from sqlalchemy import event, select, update
 
 
 @pytest.fixture
@@ -70,6 +74,44 @@ def test_the_button_acknowledges_once(client: FlaskClient, installation: Install
     assert "Monday 16 November 2026 at\u00a013:12" in page.text
     assert "<form" not in page.text
     assert seen(installation) == (at, "Lead", ["note", "acknowledged"])
+
+
+def test_somebody_who_writes_meanwhile_does_not_keep_it_from_being_noted(
+    client: FlaskClient, app: Site, installation: Installation, token: str
+) -> None:
+    written: list[datetime] = []
+
+    def write_meanwhile(connection: object, cursor: object, statement: str, *_: object) -> None:
+        if "FROM acknowledgements" in statement and not written:
+            written.append(installation.now)
+            installation.lease("deliver", installation.now)
+
+    with app.app_context():
+        event.listen(db.engine, "after_cursor_execute", write_meanwhile)
+    page = client.post(f"/a/{token}")
+
+    assert written
+    assert (page.status_code, "Noted: this was seen." in page.text) == (200, True)
+    assert seen(installation)[1] == "Lead"
+
+
+def test_it_waits_for_its_turn_to_write(
+    client: FlaskClient, app: Site, installation: Installation, token: str
+) -> None:
+    comes = Event()
+
+    def is_about_to_write(connection: object, cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("BEGIN IMMEDIATE"):
+            comes.set()
+
+    with app.app_context():
+        event.listen(db.engine, "before_cursor_execute", is_about_to_write)
+    with ThreadPoolExecutor(1) as threads:
+        with installation.database.unit_of_work():
+            page = threads.submit(client.post, f"/a/{token}")
+            assert comes.wait(60)
+        assert page.result().status_code == 200
+    assert seen(installation)[1] == "Lead"
 
 
 def test_the_page_may_send_its_form_to_us_and_to_nobody_else(client: FlaskClient, token: str) -> None:

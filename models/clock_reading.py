@@ -64,19 +64,19 @@ def read_clocks(history: Iterable[Happened], plan: Plan) -> list[Reading]:
 
 def _as_noted_now(history: Iterable[Happened]) -> Iterator[Happened]:
     """The events, with what version 0.1 noted otherwise: the date of an answer, and that it was published."""
-    promised, was_delivered = "", False
+    promised, was_mailed = "", False
     for event in history:
         if event.kind == "answered":
-            promised = event.facts.get("fix_on", "")
+            promised, was_mailed = event.facts.get("fix_on", ""), False
         is_mailed = event.kind == "delivered" and event.facts.get("mail") == "answer"
         is_told = event.kind == "clock_stopped" and event.facts.get("clock") == "response"
         if is_mailed and "fix_on" not in event.facts:
             yield Happened(event.at, event.kind, {**event.facts, "fix_on": promised})
-        elif is_told and not was_delivered:
+        elif is_told and not was_mailed:
             yield Happened(event.at, "published", {"what": "answer", "fix_on": promised})
         else:
             yield event
-        was_delivered = event.kind == "delivered"
+        was_mailed |= event.kind == "delivered" and event.facts.get("party") == "reporter"
 
 
 def _not_taken_back(events: Sequence[Happened]) -> set[int]:

@@ -110,7 +110,11 @@ def _first_unfired(clock: Clock, promise: Promise, fired: list[FiredRung]) -> tu
     known = {one.rung for one in fired}
     since = max((one.due_at for one in fired), default=None)
     rungs = promise.rungs(clock.kind, clock.started_at, clock.due_at, since=since)
-    return next((plan, at) for plan, at in rungs if plan.name not in known)
+    return next(
+        (plan, at)
+        for plan, at in rungs
+        if plan.name not in known and not (plan.day and since and at < since)  # a day that an outage left out
+    )
 
 
 def _unheard(fired: list[FiredRung]) -> datetime | None:

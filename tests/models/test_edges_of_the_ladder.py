@@ -259,3 +259,17 @@ def test_an_arrival_in_the_future_counts_from_when_it_was_taken_in() -> None:
     entry = LedgerEntry(arrived_at=ARRIVED + 3650 * DAY, taken_at=ARRIVED)
 
     assert first_arrival(entry) == ARRIVED
+
+
+def test_days_that_an_outage_left_out_never_stop_the_ladder(database: Database) -> None:
+    """Due in winter time, swept in summer time: 24 hours times the days is not the same instant."""
+    winter = datetime(2026, 2, 4, 13, 45, tzinfo=UTC)
+    reported(database, replace(REPORT, arrived_at=winter), PROMISE, now=winter)
+    summer = datetime(2026, 6, 1, 10, 0, tzinfo=UTC)
+
+    first = response(database, PROMISE, summer, summer)
+    with database.reading() as session:
+        assert due_clocks(session, summer) == []
+    later = response(database, PROMISE, summer + 3 * DAY, summer + 4 * DAY)
+
+    assert [rung for _, rung in (*first, *later)] == ["100% + 111 days", "100% + 114 days", "100% + 115 days"]

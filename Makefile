@@ -50,7 +50,7 @@ crash: develop system-test ## Kill intake at every statement that it passes (tak
 fuzz: develop ## Open random letters, to find one that does harm (SECONDS=600; GPG=1: with gpg)
 	@$(BIN)/python -m meldbalie.tests.fuzzing.letters --seconds $(SECONDS) $(if $(GPG),--gpg)
 
-year: develop system-test ## Live through a simulated year of 3,000 reports, twice (takes hours; REPORTS=300)
+year: develop system-test ## Live through a simulated year of 3,000 reports (takes an hour or two; REPORTS=100)
 	@$(BIN)/python -m meldbalie.tests.year.whole $(if $(REPORTS),--reports $(REPORTS)) $(if $(SEED),--seed $(SEED))
 
 migration: develop ## Write the migration to the tables of today (M="what changed")

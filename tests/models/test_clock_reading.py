@@ -321,7 +321,6 @@ WAITS = st.sampled_from([("waiting", {"on": whom}) for whom in ("reporter", "sup
 IRRELEVANT = st.sampled_from(
     [
         ("message", {"by": "from_reporter"}),
-        ("answered", {"fix_on": "2026-12-24"}),
         ("delivered", {"mail": "owner_report", "party": "owner", "number": 90}),
         ("delivered", {"mail": "answer", "party": "owner", "number": 91, "fix_on": "2026-12-24"}),
         ("undelivered", {"mail": "answer", "problem": "refused"}),

@@ -16,6 +16,7 @@ from ..mailbox import smtp
 from ..mailbox.compose import UnfitDraft, plain, sealed
 from ..mailbox.errors import CannotSeal, MailboxError, MailRefused, SealRefusal, ServerUnreachable
 from ..models.alarms import AlarmKind, Look, take_note, tell_of_alarms
+from ..models.calendar_versions import plan_now
 from ..models.delivery import (
     anything_due,
     claim_next,
@@ -28,7 +29,7 @@ from ..models.delivery import (
 )
 from ..models.outbox import Mail, MailKind
 from ..models.restraint import Limits, Most, why_held_back
-from ..models.rung_mails import call_off, is_needless
+from ..models.rung_mails import call_off, hold_until_open, is_needless
 from ..settings import retry_waits
 from . import desk
 from .discretion import discreet
@@ -84,7 +85,7 @@ def send(place: Installation, number: int) -> bool:
 
     Raises what another mail may meet as well, or what nobody foresaw.
     """
-    if _is_called_off(place, number) or _is_held_back(place, number):
+    if _is_called_off(place, number) or _waits_for_opening(place, number) or _is_held_back(place, number):
         return False
     try:
         was_sealed = _seal_and_send(place, number)
@@ -119,6 +120,16 @@ def _is_called_off(place: Installation, number: int) -> bool:
             return False
     with place.database.unit_of_work() as session:
         return call_off(session, session.get_one(Mail, number), now=place.clock())
+
+
+def _waits_for_opening(place: Installation, number: int) -> bool:
+    """Let a mail of a rung wait that was held for office hours, and would leave after them."""
+    with place.database.reading() as session:
+        if session.get_one(Mail, number).not_before is None:
+            return False
+    with place.database.unit_of_work() as session:
+        calendar = plan_now(session, place.promise).calendar
+        return hold_until_open(session, session.get_one(Mail, number), calendar, now=place.clock())
 
 
 def _is_held_back(place: Installation, number: int) -> bool:

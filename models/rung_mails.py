@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from .calendar import Calendar, next_opening
 from .clocks import Acknowledgement, Clock, FiredRung
 from .holding import hold
 from .links import token_hash
@@ -74,6 +75,22 @@ def is_needless(session: Session, mail: Mail) -> bool:
     found = select(Clock).where(Clock.ticket_id == mail.ticket_id, Clock.kind == mail.facts["clock"])
     clock = session.scalars(found.execution_options(populate_existing=True)).one_or_none()
     return clock is None or clock.next_rung_at is None or clock.round != mail.facts.get("round", 1)
+
+
+def hold_until_open(session: Session, mail: Mail, calendar: Calendar, *, now: datetime) -> bool:
+    """Let a reminder that a dead mail server kept past office hours wait for the next ones.
+
+    ``False`` where it may leave: it was not to be held, or it is open now. Waiting costs no try.
+    """
+    opens_at = next_opening(now, calendar)
+    if mail.not_before is None or opens_at <= now:
+        return False
+    session.refresh(mail, with_for_update=True)
+    if mail.state is not MailState.SENDING:
+        return False
+    mail.state, mail.claimed_until, mail.tries = MailState.WAITING, None, mail.tries - 1
+    mail.next_try_at = mail.not_before = opens_at
+    return True
 
 
 def call_off(session: Session, mail: Mail, *, now: datetime) -> bool:

@@ -184,9 +184,9 @@ class FragileLink:
 
     def _let_through(self, piece: bytes, target: socket.socket) -> None:
         left, self._left = self._left, None
-        if left is None or len(piece) < left:
-            target.sendall(piece)
+        if left is None or len(piece) < left:  # whoever gets the piece may say anew how many are left
             self._left = None if left is None else left - len(piece)
+            target.sendall(piece)
             return
         target.sendall(piece[:left])
         self._then()

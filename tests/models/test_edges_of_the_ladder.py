@@ -17,7 +17,7 @@ from meldbalie.models.milestones import milestone
 from meldbalie.models.outbox import Mail, MailKind, MailState
 from meldbalie.models.promise import Promise, RungPlan
 from meldbalie.models.rewinding import bring_up_to_date
-from meldbalie.models.rung_mails import call_off, is_needless
+from meldbalie.models.rung_mails import call_off, hold_until_open, is_needless
 from meldbalie.models.session import Database
 from meldbalie.models.ticket import Ticket, WaitingOn
 from meldbalie.tests.models import reports
@@ -209,6 +209,39 @@ def test_a_rung_that_nobody_heard_of_because_of_a_pause_is_told_after_it(databas
         assert [(mail.facts or {})["rung"] for mail in sent if (mail.facts or {})["clock"] == "fix"] == [
             "due - 72 h"
         ]
+
+
+def test_a_held_reminder_that_a_mail_server_kept_past_office_hours_waits_for_the_next_ones(
+    database: Database,
+) -> None:
+    promise = replace(PROMISE, calendar=OPEN, ladder=(RungPlan(0.5, ("lead",)),))
+    saturday = local("2026-11-21 03:00")
+    reported(database, replace(REPORT, arrived_at=saturday - 60 * HOUR), promise, now=saturday - 60 * HOUR)
+    assert response(database, promise, saturday, saturday) == [(saturday, "50%")]
+    evening, tuesday = local("2026-11-23 19:25"), local("2026-11-24 09:00")
+
+    with database.reading() as session:
+        rungs = mails(session, MailKind.RUNG)
+        [lead] = [mail.id for mail in rungs if (mail.facts or {})["clock"] == "response"]
+    assert lead in held_after_claims(database, evening)
+    with database.reading() as session:
+        mail = session.get_one(Mail, lead)
+        assert (mail.state, mail.next_try_at, mail.tries) == (MailState.WAITING, tuesday, 0)
+    assert held_after_claims(database, tuesday) == []
+
+
+def held_after_claims(database: Database, now: datetime) -> list[int]:
+    """Claim all mail that is due, at most ten, each in a transaction of its own; gives what is held again."""
+    held: list[int] = []
+    for _ in range(10):
+        with database.unit_of_work() as session:
+            number = claim_next(session, now)
+        if number is None:
+            break
+        with database.unit_of_work() as session:
+            if hold_until_open(session, session.get_one(Mail, number), OPEN, now=now):
+                held.append(number)
+    return held
 
 
 def test_a_ladder_that_changes_holds_for_clocks_that_run(database: Database) -> None:

@@ -157,10 +157,13 @@ def work(desk: Desk, orders: Connection, others: Sequence[Connection]) -> None:
         except (EOFError, ConnectionResetError):
             return
         try:
-            orders.send(desk.obey(order))
-        except BaseException:
-            orders.send(Answer(failed=(traceback.format_exc(),)))
-            raise
+            answer = desk.obey(order)
+        except Exception:
+            answer = Answer(failed=(traceback.format_exc(),))
+        try:
+            orders.send(answer)
+        except BrokenPipeError:  # nobody lives the year any more
+            return
 
 
 class Workers:

@@ -143,8 +143,13 @@ class _OneTicket:
                 yield kind, face
 
     def _ahead(self, kind: str, face: Face) -> Iterator[Step]:
-        known = self.left_out[kind, face.round] | {row.rung for row in self.passed[kind, face.round]}
-        return (step for step in ladder(self.check.config, kind, face) if step.name not in known)
+        passed = self.passed[kind, face.round]
+        known = self.left_out[kind, face.round] | {row.rung for row in passed}
+        last = max((row.due_at for row in passed), default=face.started_at)
+        for step in ladder(self.check.config, kind, face):
+            # A day that lies before what fired last is over: a new calendar may have made it earlier.
+            if step.name not in known and not ("day" in step.name and step.at < last):
+                yield step
 
     def _unheard(self, kind: str, face: Face) -> datetime | None:
         """When the last rung that fired has to be acknowledged by, unless it was."""

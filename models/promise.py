@@ -114,13 +114,13 @@ class Promise:
         """Keep one of those who share an address."""
         object.__setattr__(self, "triage", tuple(_by_address(self.triage).values()))
 
-    def plan(self, calendar: Calendar | None = None) -> Plan:
-        """What the clocks are read by; ``calendar`` is the version that holds now."""
+    def plan(self) -> Plan:
+        """What clocks are read by as the settings say it."""
         return Plan(
             response=self.response,
             share=self.share,
             update=self.update,
-            calendar=calendar or self.calendar,
+            calendar=self.calendar,
             statutory=self.statutory,
         )
 

@@ -62,27 +62,23 @@ def readings(session: Session, ticket: Ticket, promise: Promise) -> list[Read]:
     rows = select(Event.at, Event.kind, Event.facts).where(Event.ticket_id == ticket.id).order_by(Event.seq)
     history = [Happened(at, kind, facts) for at, kind, facts in session.execute(rows)]
     latest = latest_version(session)
-    by_latest = _read_by(latest, history, promise)
-    return [
-        read if read.reading.stopped_at is None else _as_it_stopped(session, read, latest, history, promise)
-        for read in by_latest
-    ]
+    number = latest.id if latest else 0
+    by_version = {number: _read_by(latest, history, promise)}
+    found: list[Read] = []
+    for read in by_version[number]:
+        stopped_at = read.reading.stopped_at
+        version = version_at(session, stopped_at) if stopped_at else latest
+        held = version.id if version else 0
+        if held not in by_version:
+            by_version[held] = _read_by(version, history, promise)
+        then = (one for one in by_version[held] if one.reading.kind == read.reading.kind)
+        found.append(next(then, read))
+    return found
 
 
 def _read_by(version: CalendarVersion | None, history: list[Happened], promise: Promise) -> list[Read]:
     plan, number = plan_of(version, promise), version.id if version else 0
     return [Read(reading, plan, number) for reading in read_clocks(history, plan)]
-
-
-def _as_it_stopped(
-    session: Session, read: Read, latest: CalendarVersion | None, history: list[Happened], promise: Promise
-) -> Read:
-    stopped_at = read.reading.stopped_at
-    version = version_at(session, stopped_at) if stopped_at else latest
-    if version is latest:
-        return read
-    then = _read_by(version, history, promise)
-    return next((one for one in then if one.reading.kind == read.reading.kind), read)
 
 
 def _set(row: Clock, reading: Reading) -> None:

@@ -1,5 +1,7 @@
 """Which Prefect run shows which ticket. The ticket is the truth, the run is a view and a form."""
 
+from datetime import datetime
+
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
@@ -10,10 +12,12 @@ from .vault import SealedText
 
 
 class DeskRun(Base):
-    """The handlers' run of a ticket, the form that it asked last, and the last one that was applied.
+    """The handlers' run of a ticket, what it shows, the form that it asks, and the last one applied.
 
-    A form's number is used once: an answer to it is applied only while ``applied`` is lower, so a
-    run that is killed and begins again applies nothing twice.
+    A form's number is used once: an answer to it is applied only while ``applied`` is lower, so that what
+    is taken twice is applied once. ``shown`` is a digest of all that Prefect was last told, and nothing
+    while it was not told all of it; ``shown_until`` is when that changes without anything happening.
+    ``draft`` is the text of an answer that was refused, so that nobody types it twice.
     """
 
     __tablename__ = "desk_runs"
@@ -24,7 +28,10 @@ class DeskRun(Base):
     asked: Mapped[int] = mapped_column(default=0)
     asked_after: Mapped[int] = mapped_column(default=0)
     applied: Mapped[int] = mapped_column(default=0)
+    shown: Mapped[str | None]
+    shown_until: Mapped[datetime | None] = mapped_column(index=True)
     refused_because: Mapped[str | None] = mapped_column(SealedText)
+    draft: Mapped[str | None] = mapped_column(SealedText)
 
     ticket: Mapped[Ticket] = relationship()
 

@@ -69,6 +69,7 @@ class Ticket(Base):
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None] = mapped_column(index=True)
     expected_fix_on: Mapped[date | None]
+    embargo_ends_at: Mapped[datetime | None]
     severity: Mapped[Severity | None]
     cvss_vector: Mapped[str | None]
     cvss_score: Mapped[float | None]
@@ -76,6 +77,7 @@ class Ticket(Base):
     was_encrypted: Mapped[bool] = mapped_column(default=False)
     signature: Mapped[str] = mapped_column(default="none")
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("owners.id"), index=True)
+    handler: Mapped[str | None]
     routed_because: Mapped[str] = mapped_column(SealedText, default="")
     linked_to: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
 

@@ -20,11 +20,14 @@ from meldbalie.models.ladder import climb, due_clocks
 from meldbalie.models.leases import take_lease
 from meldbalie.models.ledger import LedgerEntry, Place, Verdict, enter
 from meldbalie.models.migrate import migrate
+from meldbalie.models.milestones import PUBLIC, milestone
 from meldbalie.models.outbox import Mail
+from meldbalie.models.rating import rate
 from meldbalie.models.session import Database
+from meldbalie.models.severity import Severity
 from meldbalie.models.states import CloseReason
 from meldbalie.models.threads import standing_of, thread_behind, thread_token
-from meldbalie.models.ticket import Ticket, ticket_called
+from meldbalie.models.ticket import Ticket, WaitingOn, ticket_called
 from meldbalie.models.vault import vault
 from meldbalie.tests.models.reports import ANONYMOUS, ARRIVED, DAY, HOUR, PROMISE, REPORT, add_owner
 from sqlalchemy import MetaData, Row, select
@@ -50,7 +53,7 @@ def main() -> None:
 
 def fill(database: Database) -> None:
     """A closed ticket, one that is answered, one without an address, and mail of every verdict."""
-    for step in (_owners, _reports, _strays, _answered, _joined, _escalated, _closed, _at_work):
+    for step in (_owners, _reports, _strays, _answered, _joined, _escalated, _rated, _closed, _at_work):
         with database.unit_of_work() as session:
             step(session)
 
@@ -116,6 +119,20 @@ def _joined(session: Session) -> None:
 def _escalated(session: Session) -> None:
     for clock in due_clocks(session, ARRIVED + 4 * DAY):
         climb(session, clock, PROMISE, now=ARRIVED + 4 * DAY)
+
+
+def _rated(session: Session) -> None:
+    """The open ones: one is rated, a milestone was noted, and somebody is waited for."""
+    at = ARRIVED + 4 * DAY
+    rate(session, _ticket(session, 3), severity=Severity.HIGH, by="Fatima", because="public", now=at)
+    milestone(
+        session, _ticket(session, 3), what=PUBLIC, happened_at=ARRIVED + DAY, by="Fatima", promise=PROMISE,
+        now=at,
+    )  # fmt: skip
+    acts.wait(
+        session, _ticket(session, 2), on=WaitingOn.SUPPLIER, by="Jeroen", because="a patch", promise=PROMISE,
+        now=at,
+    )  # fmt: skip
 
 
 def _closed(session: Session) -> None:

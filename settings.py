@@ -528,6 +528,17 @@ class Prefect(Section):
     )
 
 
+class Desk(Section):
+    """How handlers work."""
+
+    second_factor: Literal["link", "pin"] = Field(
+        default="link",
+        description="How handlers prove who they are when they close, join or release: a link in the mail"
+        " sealed to their key, or a personal PIN (`meldbalie pins set NAME`).",
+    )
+    confirm_hours: float = Field(default=24, gt=0, le=720, description="How long such a link can be used.")
+
+
 class Web(Section):
     """The status pages."""
 
@@ -594,6 +605,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     audit: Audit = Audit()
     prefect: Prefect = Prefect()
+    desk: Desk = Desk()
     web: Web = Web()
     logs: Logs = Logs()
 

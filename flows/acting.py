@@ -1,0 +1,202 @@
+"""What handlers and owners can do to a ticket: one table, for the form, for mail and for confirmed acts.
+
+An order says what is wanted and by whom. :func:`carry_out` looks its action up, refuses what the action
+would make no use of, and calls the one verb in ``models/`` that does it, in the caller's transaction.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
+
+from ..models import acts, joining
+from ..models.errors import Refused
+from ..models.milestones import milestone, withdraw_milestone
+from ..models.rating import rate
+from ..models.severity import Severity
+from ..models.states import CloseReason
+from ..models.ticket import Ticket, WaitingOn
+from .installation import Records
+
+
+class Action(StrEnum):
+    """What can be done, as the form offers it."""
+
+    ANSWER = "answer the reporter"
+    CONFIRM = "confirm"
+    INVALIDATE = "not confirmed"
+    ACCEPT = "accept: it will be fixed"
+    DEFER = "put on hold"
+    ASSIGN = "assign"
+    RATE = "set the severity"
+    MILESTONE = "note a milestone"
+    WITHDRAW = "withdraw a milestone"
+    WAIT = "wait for somebody, or go on"
+    JOIN = "join: it belongs to another ticket"
+    KEEP_APART = "keep apart: it belongs to no other ticket"
+    RELEASE = "release the copy for the IBD"
+    CLOSE = "close"
+
+
+class Order(BaseModel):
+    """What somebody wants to be done, checked by us: Prefect checks no more than the types of fields."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    action: Action
+    who: str = Field(min_length=1)
+    text: str = ""
+    expected_fix_date: date | None = None
+    no_date_because: str = ""
+    assign_to: str = ""
+    severity: Severity | None = None
+    cvss_vector: str = ""
+    belongs_to: str = ""
+    close_reason: CloseReason | None = None
+    milestone: str = ""
+    happened_at: datetime | None = None
+    wait_for: WaitingOn | None = None
+
+
+@dataclass(frozen=True)
+class Doing:
+    """An order that is being carried out."""
+
+    place: Records
+    session: Session
+    ticket: Ticket
+    order: Order
+    now: datetime
+
+    @property
+    def who(self) -> dict[str, Any]:
+        """Who does it, and when."""
+        return {"by": self.order.who, "now": self.now}
+
+    @property
+    def because(self) -> dict[str, Any]:
+        """Who does it, when and why."""
+        return self.who | {"because": self.order.text}
+
+    @property
+    def move(self) -> dict[str, Any]:
+        """The same, for what clocks follow."""
+        return self.because | {"promise": self.place.promise}
+
+    def local(self, instant: datetime) -> datetime:
+        """A time without an offset is the organisation's own."""
+        if instant.tzinfo:
+            return instant
+        return instant.replace(tzinfo=ZoneInfo(self.place.config.organisation.zone))
+
+
+@dataclass(frozen=True)
+class Deed:
+    """How an action is done, which fields it makes use of, and whether who acts has to prove it."""
+
+    do: Callable[[Doing], object]
+    uses: frozenset[str]
+    needs_proof: bool = False
+
+
+def carry_out(place: Records, session: Session, ticket: Ticket, order: Order, *, proof: str = "") -> None:
+    """Do what is ordered; raises :class:`Refused`.
+
+    ``proof`` is how we know who acts, as a code for the history: ``pin``, ``link``, ``signature``.
+    """
+    deed = DEEDS[order.action]
+    _refuse_what_would_be_lost(order, deed)
+    now = place.clock()
+    if proof:
+        ticket.record("proved", by=order.who, at=now, action=order.action.value, proof=proof)
+    deed.do(Doing(place, session, ticket, order, now))
+
+
+def needs_proof(order: Order) -> bool:
+    """Whether an order has consequences that cannot be taken back, so that who acts has to prove it."""
+    return DEEDS[order.action].needs_proof
+
+
+def _refuse_what_would_be_lost(order: Order, deed: Deed) -> None:
+    filled = {name for name, value in order if value and name not in ("action", "who")}
+    if unused := sorted(name.replace("_", " ") for name in filled - deed.uses):
+        raise Refused(
+            f"{order.action.value!r} makes no use of {' and '.join(unused)}, and nothing was done:"
+            " leave it empty, or do what it belongs to first"
+        )
+
+
+def _answer(on: Doing) -> None:
+    order = on.order
+    acts.answer(
+        on.session,
+        on.ticket,
+        text=order.text,
+        fix_on=order.expected_fix_date,
+        no_date_because=order.no_date_because,
+        promise=on.place.promise,
+        **on.who,
+    )
+
+
+def _rate(on: Doing) -> None:
+    rate(on.session, on.ticket, severity=on.order.severity, vector=on.order.cvss_vector, **on.because)
+
+
+def _milestone(on: Doing) -> None:
+    happened_at = on.local(on.order.happened_at or on.now)
+    milestone(on.session, on.ticket, what=on.order.milestone, happened_at=happened_at, **on.move)
+
+
+def _wait(on: Doing) -> None:
+    if on.order.wait_for is None:
+        raise Refused("choose who is waited for: clocks stand still or run on by it")
+    acts.wait(on.session, on.ticket, on=on.order.wait_for, **on.move)
+
+
+def _close(on: Doing) -> None:
+    if on.order.close_reason is None:
+        raise Refused("choose the reason for closing: the reporter is told it")
+    acts.close(on.session, on.ticket, reason=on.order.close_reason, **on.move)
+
+
+def _uses(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+#: Every action. The text is the reason where it is not sent itself.
+DEEDS: Mapping[Action, Deed] = {
+    Action.ANSWER: Deed(_answer, _uses("text", "expected_fix_date", "no_date_because")),
+    Action.CONFIRM: Deed(lambda on: acts.confirm(on.session, on.ticket, **on.move), _uses("text")),
+    Action.INVALIDATE: Deed(lambda on: acts.invalidate(on.session, on.ticket, **on.move), _uses("text")),
+    Action.ACCEPT: Deed(lambda on: acts.accept(on.session, on.ticket, **on.move), _uses("text")),
+    Action.DEFER: Deed(lambda on: acts.defer(on.session, on.ticket, **on.move), _uses("text")),
+    Action.ASSIGN: Deed(
+        lambda on: acts.assign(on.session, on.ticket, to=on.order.assign_to, **on.because),
+        _uses("text", "assign_to"),
+    ),
+    Action.RATE: Deed(_rate, _uses("text", "severity", "cvss_vector")),
+    Action.MILESTONE: Deed(_milestone, _uses("text", "milestone", "happened_at")),
+    Action.WITHDRAW: Deed(
+        lambda on: withdraw_milestone(on.session, on.ticket, what=on.order.milestone, **on.move),
+        _uses("text", "milestone"),
+    ),
+    Action.WAIT: Deed(_wait, _uses("text", "wait_for")),
+    Action.JOIN: Deed(
+        lambda on: joining.join(on.session, on.ticket, to=on.order.belongs_to, **on.move),
+        _uses("text", "belongs_to"),
+        needs_proof=True,
+    ),
+    Action.KEEP_APART: Deed(
+        lambda on: joining.keep_apart(on.session, on.ticket, **on.because), _uses("text")
+    ),
+    Action.RELEASE: Deed(
+        lambda on: acts.release_copy(on.session, on.ticket, **on.who), _uses(), needs_proof=True
+    ),
+    Action.CLOSE: Deed(_close, _uses("text", "close_reason"), needs_proof=True),
+}

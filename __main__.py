@@ -29,6 +29,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("quarantine", ".flows.operator.quarantine", "list what could not be opened, or try it again"),
     ("audit", ".flows.operator.audit", "compare mailbox, ledger, tickets and outbox"),
     ("owners", ".flows.operator.owners", "import the owner directory"),
+    ("pins", ".flows.operator.pins", "give handlers the PINs by which they prove who they are"),
     ("keys", ".flows.operator.keys", "list the keys that mail is sealed to, or take one in"),
     ("route", ".flows.operator.route", "say who answers for a target, and why"),
     ("inspect", ".flows.operator.inspect", "say what a raw message is, as JSON"),

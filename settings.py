@@ -31,6 +31,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from .mailbox.answer_templates import checked
 from .mailbox.limits import Limits as Bounds
 from .models.calendar import BadDuration, Duration, Unit
 from .models.clock_rules import FIX, RESPONSE, SHARE, UPDATE
@@ -111,6 +112,9 @@ class Person(Section):
     address: Address = Field(description="Where their mail goes.")
     fingerprint: Fingerprint = Field(
         default="", description="Their pinned key. Without one they get content-free mail only."
+    )
+    account: str = Field(
+        default="", description="Their login name at the reverse proxy, if `prefect.account_header` is set."
     )
 
 
@@ -518,14 +522,44 @@ class Prefect(Section):
         description="A Fernet key for Prefect's secret blocks; without one it lies in its database.",
     )
     ui_url: str = Field(default="", description="Where handlers reach the UI, if not at the API's host.")
+    account_header: str = Field(
+        default="",
+        pattern=r"^([A-Za-z][A-Za-z0-9-]*)?$",
+        description="The header in which the reverse proxy names who logged in, such as `X-Remote-User`. An"
+        " answer in a form then has to come from the `account` of the person that it names.",
+    )
     shift_minutes: float = Field(
         default=60,
         gt=0,
         description="How long one run of intake or deliver works before the next takes over.",
     )
     reconcile_minutes: float = Field(
-        default=2, gt=0, description="How often runs are compared with tickets, and stopped flows started."
+        default=1, gt=0, description="How often stopped flows are started, and old runs deleted."
     )
+
+    @field_validator("account_header")
+    @classmethod
+    def _is_for_our_own_server(cls, header: str, others: ValidationInfo) -> str:
+        if header and (elsewhere := others.data.get("api_url")):
+            raise ValueError(
+                f"the server at {elsewhere} (api_url) does not take accounts to us, only the one that"
+                " `meldbalie up` starts does: leave one of the two settings empty"
+            )
+        return header
+
+
+class AnswerText(Section):
+    """A text that handlers choose for an answer or a question."""
+
+    name: str = Field(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f]+$", description="How it is chosen.")
+    nl: Annotated[str, AfterValidator(checked)] = Field(default="", description="In Dutch.")
+    en: Annotated[str, AfterValidator(checked)] = Field(default="", description="In English.")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not (self.nl.strip() or self.en.strip()):
+            raise ValueError(f"the text {self.name!r} is empty: give it in Dutch (nl), in English (en) or both")
+        return self
 
 
 class Desk(Section):
@@ -537,6 +571,19 @@ class Desk(Section):
         " sealed to their key, or a personal PIN (`meldbalie pins set NAME`).",
     )
     confirm_hours: float = Field(default=24, gt=0, le=720, description="How long such a link can be used.")
+    answers: list[AnswerText] = Field(
+        default=[],
+        description="Texts for answers and questions; `{reference}`, `{fix_date}` and `{organisation}` are"
+        " filled in. Without any, handlers are offered five of ours, in both languages.",
+    )
+
+    @field_validator("answers")
+    @classmethod
+    def _have_names(cls, answers: list[AnswerText]) -> list[AnswerText]:
+        names = [answer.name for answer in answers]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two texts are called {twice[0]!r}: give each a name of its own")
+        return answers
 
 
 class Web(Section):

@@ -15,12 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from ..models import acts, joining
+from ..models.embargo import propose_embargo, propose_publication
 from ..models.errors import Refused
 from ..models.milestones import milestone, withdraw_milestone
 from ..models.rating import rate
 from ..models.severity import Severity
 from ..models.states import CloseReason
+from ..models.telling import note, tell_reporter
 from ..models.ticket import Ticket, WaitingOn
+from .answer_templates import text_with
 from .installation import Records
 
 
@@ -28,6 +31,9 @@ class Action(StrEnum):
     """What can be done, as the form offers it."""
 
     ANSWER = "answer the reporter"
+    ASK = "ask the reporter"
+    TELL = "write to the reporter: no answer yet"
+    NOTE = "note for the team"
     CONFIRM = "confirm"
     INVALIDATE = "not confirmed"
     ACCEPT = "accept: it will be fixed"
@@ -37,6 +43,8 @@ class Action(StrEnum):
     MILESTONE = "note a milestone"
     WITHDRAW = "withdraw a milestone"
     WAIT = "wait for somebody, or go on"
+    EMBARGO = "propose the embargo's end"
+    PUBLICATION = "propose publication"
     JOIN = "join: it belongs to another ticket"
     KEEP_APART = "keep apart: it belongs to no other ticket"
     RELEASE = "release the copy for the IBD"
@@ -51,6 +59,7 @@ class Order(BaseModel):
     action: Action
     who: str = Field(min_length=1)
     text: str = ""
+    template: str = ""
     expected_fix_date: date | None = None
     no_date_because: str = ""
     assign_to: str = ""
@@ -61,6 +70,8 @@ class Order(BaseModel):
     milestone: str = ""
     happened_at: datetime | None = None
     wait_for: WaitingOn | None = None
+    embargo_ends_at: datetime | None = None
+    publish_on: date | None = None
 
 
 @dataclass(frozen=True)
@@ -104,16 +115,19 @@ class Deed:
     needs_proof: bool = False
 
 
-def carry_out(place: Records, session: Session, ticket: Ticket, order: Order, *, proof: str = "") -> None:
+def carry_out(
+    place: Records, session: Session, ticket: Ticket, order: Order, *, proof: str = "", account: str = ""
+) -> None:
     """Do what is ordered; raises :class:`Refused`.
 
-    ``proof`` is how we know who acts, as a code for the history: ``pin``, ``link``, ``signature``.
+    ``proof`` is how we know who acts, as a code for the history: ``pin``, ``link``, ``signature``;
+    ``account`` is as whom the proxy in front of Prefect knows them.
     """
     deed = DEEDS[order.action]
     _refuse_what_would_be_lost(order, deed)
     now = place.clock()
-    if proof:
-        ticket.record("proved", by=order.who, at=now, action=order.action.value, proof=proof)
+    if known := {name: value for name, value in (("proof", proof), ("account", account)) if value}:
+        ticket.record("proved", by=order.who, at=now, action=order.action.value, **known)
     deed.do(Doing(place, session, ticket, order, now))
 
 
@@ -136,9 +150,43 @@ def _answer(on: Doing) -> None:
     acts.answer(
         on.session,
         on.ticket,
-        text=order.text,
+        text=_text(on, fix_on=order.expected_fix_date),
         fix_on=order.expected_fix_date,
         no_date_because=order.no_date_because,
+        promise=on.place.promise,
+        **on.who,
+    )
+
+
+def _text(on: Doing, *, fix_on: date | None = None) -> str:
+    order, reference = on.order, on.ticket.reference
+    return text_with(on.place.config, order.template, order.text, reference=reference, fix_on=fix_on)
+
+
+def _tell(on: Doing, *, asks: bool) -> None:
+    tell_reporter(on.session, on.ticket, text=_text(on), asks=asks, promise=on.place.promise, **on.who)
+
+
+def _embargo(on: Doing) -> None:
+    ends_at = on.order.embargo_ends_at
+    propose_embargo(
+        on.session,
+        on.ticket,
+        ends_at=on.local(ends_at) if ends_at else None,
+        text=on.order.text,
+        promise=on.place.promise,
+        **on.who,
+    )
+
+
+def _publication(on: Doing) -> None:
+    if on.order.publish_on is None:
+        raise Refused("give the day on which something would be published")
+    propose_publication(
+        on.session,
+        on.ticket,
+        on=on.order.publish_on,
+        text=on.order.text,
         promise=on.place.promise,
         **on.who,
     )
@@ -171,13 +219,18 @@ def _uses(*names: str) -> frozenset[str]:
 
 #: Every action. The text is the reason where it is not sent itself.
 DEEDS: Mapping[Action, Deed] = {
-    Action.ANSWER: Deed(_answer, _uses("text", "expected_fix_date", "no_date_because")),
+    Action.ANSWER: Deed(_answer, _uses("template", "text", "expected_fix_date", "no_date_because")),
+    Action.ASK: Deed(lambda on: _tell(on, asks=True), _uses("template", "text")),
+    Action.TELL: Deed(lambda on: _tell(on, asks=False), _uses("template", "text")),
+    Action.NOTE: Deed(lambda on: note(on.session, on.ticket, text=on.order.text, **on.who), _uses("text")),
     Action.CONFIRM: Deed(lambda on: acts.confirm(on.session, on.ticket, **on.move), _uses("text")),
     Action.INVALIDATE: Deed(lambda on: acts.invalidate(on.session, on.ticket, **on.move), _uses("text")),
     Action.ACCEPT: Deed(lambda on: acts.accept(on.session, on.ticket, **on.move), _uses("text")),
     Action.DEFER: Deed(lambda on: acts.defer(on.session, on.ticket, **on.move), _uses("text")),
     Action.ASSIGN: Deed(
-        lambda on: acts.assign(on.session, on.ticket, to=on.order.assign_to, **on.because),
+        lambda on: acts.assign(
+            on.session, on.ticket, to=on.order.assign_to, team=on.place.promise.triage, **on.because
+        ),
         _uses("text", "assign_to"),
     ),
     Action.RATE: Deed(_rate, _uses("text", "severity", "cvss_vector")),
@@ -187,6 +240,8 @@ DEEDS: Mapping[Action, Deed] = {
         _uses("text", "milestone"),
     ),
     Action.WAIT: Deed(_wait, _uses("text", "wait_for")),
+    Action.EMBARGO: Deed(_embargo, _uses("text", "embargo_ends_at")),
+    Action.PUBLICATION: Deed(_publication, _uses("text", "publish_on")),
     Action.JOIN: Deed(
         lambda on: joining.join(on.session, on.ticket, to=on.order.belongs_to, **on.move),
         _uses("text", "belongs_to"),

@@ -31,6 +31,11 @@ def title(kind: str) -> str:
     return TITLES.get(kind) or kind.replace("_", " ").capitalize()
 
 
+def in_short(kind: str) -> str:
+    """What is due, before the word, where it is not the answer: ``fix due``."""
+    return "" if kind == "response" else f"{'copy' if kind == 'share' else kind.replace('_', ' ')} "
+
+
 def state(place: Records, clock: Clock) -> str:
     """Where a clock stands."""
     due = f"due {local(place, clock.due_at)}"

@@ -1,81 +1,71 @@
-"""Dead man: Prefect itself notices that no sweep has ended well for three intervals, and starts this flow.
+"""Dead man: Prefect itself notices that the sweep or intake gives no sign of life, and starts this flow.
 
-It alarms the handlers, starts a sweep, and fails, for Prefect to show. It is beside the sign of life that
-intake and deliver look for, for the case that they lie down as well. Where nothing that runs flows is
-alive, its run stays late in Prefect, and `/health` says that the installation is down.
+It alarms the handlers, starts a run of the flow, and fails, for Prefect to show. It is beside the sign of
+life that our flows look for among each other, for the case that they lie down as well. Where nothing that
+runs flows is alive, its run stays late in Prefect, and `/health` says that the installation is down.
 """
 
-from datetime import timedelta
+from collections.abc import Mapping
+from uuid import UUID
 
 from prefect import flow
-from prefect.client.orchestration import SyncPrefectClient
-from prefect.events.actions import RunDeployment
-from prefect.events.schemas.automations import Automation, AutomationCore, EventTrigger, Posture
-from prefect.events.schemas.events import ResourceSpecification
+from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.exceptions import ObjectNotFound
 
+from .automations import INTAKE, watches
 from .desk import prefect_api
 from .discretion import WorkFailed, discreet
 from .installation import Installation, installation
 from .shifts import start_shifts
-from .watching import SWEEP, note_stopped, patience
+from .watching import SWEEP, note_stopped
 
 NAME = "dead-man"
-AUTOMATION = "meldbalie: no sweep has ended well"
-SHORTEST = timedelta(seconds=10)  # that Prefect waits for something that does not happen
+MEANING: Mapping[str, str] = {
+    SWEEP: "the sweep does not run: no reminder or escalation leaves",
+    INTAKE: "intake does not work: no mail is read",
+}
 
 
 @flow(name=NAME, flow_run_name=NAME)
-def dead_man() -> int:
-    """Alarm when the sweep gives no sign of life, and start one; fails then."""
+def dead_man(flows: list[str] | None = None) -> int:
+    """Alarm for those of these flows (the sweep) that give no sign of life, and start them; fails then."""
     with discreet(NAME):
-        stopped = note_stopped(installation(), [SWEEP])
+        watched = [name for name in flows or [SWEEP] if name in MEANING]
+        stopped = note_stopped(installation(), watched)
         start_shifts(stopped)
     if stopped:
-        raise WorkFailed("the sweep does not run: no reminder or escalation leaves; one was started now")
+        raise WorkFailed("; ".join(MEANING[name] for name in stopped) + "; a run was started now")
     return 0
 
 
 def let_prefect_watch(place: Installation) -> None:
-    """Make the automation that starts this flow, or make it anew where it says something else.
+    """Make the automations that start this flow, or make anew what says something else.
 
-    One that is changed while it waits never fires (seen), so it is replaced.
+    One that is changed while it waits never fires (seen), so it is replaced. They belong to the
+    deployment: whoever deploys it again takes them away and brings its own.
     """
     with prefect_api() as client:
         try:
-            wanted = _automation(place, client)
+            deployment = client.read_deployment_by_name(f"{NAME}/{NAME}")
         except ObjectNotFound:  # not deployed yet
             return
-        found = client.read_automations_by_name(AUTOMATION)
-        right = [one for one in found if _is_as(one, wanted)]
-        for one in found:
-            if one not in right[:1]:
-                client.delete_automation(one.id)
-        if not right:
-            client.create_automation(wanted)
+        for wanted in _automations(place, deployment.id):
+            found = client.read_automations_by_name(wanted.name)
+            right = [one for one in found if _is_as(one, wanted)]
+            for one in found:
+                if one not in right[:1]:
+                    client.delete_automation(one.id)
+            if not right:
+                client.create_automation(wanted)
 
 
-def _automation(place: Installation, client: SyncPrefectClient) -> AutomationCore:
-    deployment = client.read_deployment_by_name(f"{NAME}/{NAME}")
-    sweeps = {"prefect.resource.role": "flow", "prefect.resource.name": SWEEP}
-    return AutomationCore(
-        name=AUTOMATION,
-        description="Alarms when the ladder is not looked at any more.",
-        trigger=EventTrigger(
-            expect={"prefect.flow-run.Completed"},
-            match_related=ResourceSpecification.model_validate(sweeps),
-            posture=Posture.Proactive,
-            threshold=1,
-            within=max(patience(place), SHORTEST),
-        ),
-        actions=[
-            RunDeployment(source="selected", deployment_id=deployment.id, parameters=None, job_variables=None)
-        ],
-    )
+def _automations(place: Installation, deployment: UUID) -> list[AutomationCore]:
+    triggers = watches(place.config)
+    for trigger in triggers:
+        trigger.set_deployment_id(deployment)
+    return [trigger.as_automation() for trigger in triggers]
 
 
 def _is_as(found: Automation, wanted: AutomationCore) -> bool:
-    if not isinstance(found.trigger, EventTrigger) or not isinstance(wanted.trigger, EventTrigger):
-        return False
-    same_time = found.enabled and found.trigger.within == wanted.trigger.within
-    return same_time and found.actions == wanted.actions
+    same_trigger = found.trigger.model_dump(mode="json") == wanted.trigger.model_dump(mode="json")
+    return found.enabled and same_trigger and found.actions == wanted.actions

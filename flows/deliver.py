@@ -31,7 +31,6 @@ from ..models.outbox import Mail, MailKind
 from ..models.restraint import Limits, Most, why_held_back
 from ..models.rung_mails import call_off, hold_until_open, is_needless
 from ..settings import retry_waits
-from . import desk
 from .discretion import discreet
 from .installation import Installation, installation
 from .mails import Letter, letter
@@ -107,9 +106,6 @@ def send(place: Installation, number: int) -> bool:
         mail = session.get_one(Mail, number)
         was_delivered(session, mail, place.promise, sealed=was_sealed, now=place.clock())
         take_note(session, [Look(AlarmKind.MAIL_SERVER_AWAY)], now=place.clock())
-        reference = mail.ticket.reference if mail.ticket else None
-    if reference:
-        desk.show_if_possible(place, reference)
     return True
 
 

@@ -9,6 +9,7 @@ from ..mailbox.opening import Opened, open_letter
 from ..mailbox.problem import Problem
 from ..mailbox.returned import is_delay
 from ..models import delivery
+from ..models.again import reopened_as
 from ..models.filing import (
     Received,
     ReceivedFile,
@@ -186,6 +187,8 @@ def _join(
     """
     now, at_work = place.clock(), main_ticket(session, known.ticket)
     hold(session, at_work)
+    if known.party == "reporter" and (again := reopened_as(session, at_work)) is not None:
+        known, at_work = Standing(again, known.party), again
     if not at_work.is_open and known.party == "reporter":
         return open_ticket(session, received, place.promise, now=now, entry=entry, linked_to=known.ticket)
     join_ticket(session, received, known, place.promise, now=now, entry=entry)

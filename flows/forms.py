@@ -1,253 +1,193 @@
-"""The form that a handler fills in on a ticket's run, and the card above it.
+"""The form that a handler fills in on a ticket's run, typed by what the ticket allows now.
 
-The form is typed by the ticket: only what its state allows is offered, owners and handlers are
-offered by name. The card is markdown from our own fields; nothing that a reporter wrote is on it.
+Only actions that its state allows are offered, with the fields that these make use of; owners, handlers,
+reasons and milestones are offered by name. What a form says of itself (``seen``) tells which card the
+handler decided by.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any, Literal
 
-from prefect.input import RunInput
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, Field, create_model
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from ..models import acts
 from ..models.desk import DeskRun
-from ..models.milestones import MILESTONES
-from ..models.rating import rating_of
-from ..models.severity import UNRATED, Severity
-from ..models.states import NEXT_STATES, STATE_LABELS, CloseReason, TicketState
-from ..models.suggestions import Suggestion
+from ..models.milestones import known_milestones, milestones_of
+from ..models.owners import Owner
+from ..models.severity import Severity
+from ..models.states import NEXT_STATES, CloseReason, TicketState
+from ..models.suggestions import open_suggestions
 from ..models.ticket import Ticket, WaitingOn
-from .clock_words import clocks_in_words
-from .desk import local
-from .history_words import told
-from .installation import Installation
+from .acting import DEEDS, Action
+from .desk import answered, local, response_clock
+from .installation import Records
+
+TEXT_AREA = {"format": "textarea"}
 
 
-class Action(StrEnum):
-    """What a handler can do."""
+@dataclass(frozen=True)
+class Offer:
+    """What can be chosen on a ticket now."""
 
-    ANSWER = "answer the reporter"
-    CONFIRM = "confirm"
-    INVALIDATE = "not confirmed"
-    ACCEPT = "accept: it will be fixed"
-    DEFER = "put on hold"
-    ASSIGN = "assign"
-    RATE = "set the severity"
-    MILESTONE = "note a milestone"
-    WITHDRAW = "withdraw a milestone"
-    WAIT = "wait for somebody, or go on"
-    JOIN = "join: it belongs to another ticket"
-    KEEP_APART = "keep apart: it belongs to no other ticket"
-    RELEASE = "release the copy for the IBD"
-    CLOSE = "close"
+    actions: tuple[Action, ...]
+    handlers: tuple[str, ...]
+    owners: tuple[str, ...]
+    milestones: tuple[str, ...]
+    asks_pin: bool
+    has_draft: bool
+    seen: int
+    stops: str
 
 
-class Answer(BaseModel):
-    """A filled-in form, checked by us: the server checks no more than the types of its fields."""
-
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
-
-    action: Action
-    who: str = Field(min_length=1)
-    text: str = ""
-    expected_fix_date: date | None = None
-    no_date_because: str = ""
-    assign_to: str = ""
-    severity: Severity | None = None
-    cvss_vector: str = ""
-    belongs_to: str = ""
-    close_reason: CloseReason | None = None
-    milestone: str = ""
-    happened_at: datetime | None = None
-    wait_for: WaitingOn | None = None
+def offer(place: Records, session: Session, ticket: Ticket, row: DeskRun) -> Offer:
+    """What a ticket's form offers as it stands now."""
+    possible = tuple(_actions(session, ticket))
+    needs_proof = any(DEEDS[action].needs_proof for action in possible)
+    return Offer(
+        actions=possible,
+        handlers=tuple(person.name for person in place.promise.triage),
+        owners=tuple(session.scalars(select(Owner.name).order_by(Owner.name))),
+        milestones=tuple(known_milestones(place.promise.statutory)),
+        asks_pin=needs_proof and place.config.desk.second_factor == "pin",
+        has_draft=bool(row.draft),
+        seen=len(ticket.history),
+        stops=_what_an_answer_stops(place, ticket),
+    )
 
 
-def form(
-    ticket: Ticket,
-    *,
-    handlers: list[str],
-    owners: list[str],
-    holds_copy: bool,
-    card: str,
-    suggested: Sequence[Suggestion] = (),
-    milestones: Sequence[str] = MILESTONES,
-    noted: Sequence[str] = (),
-) -> type[RunInput]:
-    """The form of a ticket as it stands now; ``noted`` are the milestones that stand."""
-    possible = actions(ticket, holds_copy=holds_copy, is_suggested=bool(suggested), has_milestone=bool(noted))
+def _actions(session: Session, ticket: Ticket) -> Iterator[Action]:
+    """What the ticket's state allows, the most likely first."""
+    following = NEXT_STATES[ticket.state]
+    is_suggested = bool(open_suggestions(session, ticket))
+    if is_suggested:
+        yield from (Action.JOIN, Action.KEEP_APART)
+    yield Action.ANSWER
+    if TicketState.VALID in following:
+        yield from (Action.CONFIRM, Action.ACCEPT)
+    elif TicketState.ACCEPTED in following:
+        yield Action.ACCEPT
+    if TicketState.INVALID in following:
+        yield Action.INVALIDATE
+    if TicketState.DEFERRED in following:
+        yield Action.DEFER
+    yield from (Action.ASSIGN, Action.RATE, Action.MILESTONE, Action.WAIT)
+    if milestones_of(session, ticket):
+        yield Action.WITHDRAW
+    if not is_suggested:
+        yield Action.JOIN
+    if acts.waiting_copy(session, ticket) is not None:
+        yield Action.RELEASE
+    if TicketState.CLOSED in following:
+        yield Action.CLOSE
+
+
+def _what_an_answer_stops(place: Records, ticket: Ticket) -> str:
+    if done := answered(place, ticket):
+        return f"The reporter was {done}. Another answer tells them of another date."
+    due = local(place, response_clock(ticket).due_at)
+    return f"An answer with a date, or with the reason why there is none, stops the clock due {due}."
+
+
+def form(offered: Offer) -> type[BaseModel]:
+    """The form as a model, of which Prefect is given the JSON schema."""
+    used = frozenset[str]().union(*(DEEDS[action].uses for action in offered.actions))
     fields: dict[str, Any] = {
-        "action": (_one_of([action.value for action in possible]), Field(description=ACTIONS)),
-        "who": _who(handlers),
-        "text": (
+        "action": (_one_of([action.value for action in offered.actions]), Field(description=offered.stops)),
+        "who": _who(offered.handlers),
+    }
+    for name, made in FIELDS.items():
+        if name in used and (field := made(offered)) is not None:
+            fields[name] = field
+        if name == "text" and offered.has_draft:
+            fields["use_kept_text"] = (
+                bool,
+                Field(default=False, description="The text of what was refused, as it was written."),
+            )
+    if offered.asks_pin:
+        fields["pin"] = (
             str,
             Field(
                 default="",
-                title="Text or reason",
-                description="Sent to the reporter, sealed to their key (of the severity, milestones and"
-                " waiting only handlers read the reason); deleted from Prefect at once.",
-                json_schema_extra={"format": "textarea"},
+                title="PIN",
+                description="With close, join and release: your own PIN.",
+                json_schema_extra={"format": "password"},
             ),
-        ),
-        "expected_fix_date": (
-            date | None,
-            Field(default=None, description="With an answer: the day by which it will be fixed."),
-        ),
-        "no_date_because": (
-            str,
-            Field(default="", description="With an answer: why there is no expected fix date yet."),
-        ),
-    }
-    if owners:
-        fields["assign_to"] = (
-            _one_of(["", *owners]),
-            Field(default="", description="With assign: the owner who gets the report."),
         )
-    fields |= _of_the_severity()
-    fields["belongs_to"] = (
-        str,
+    fields["seen"] = (
+        int,
         Field(
-            default="",
-            description="With join: the number of the other ticket, such as CVD-2026-0042."
-            " Empty: the one that is suggested.",
+            default=offered.seen,
+            title="Events on the card",
+            description="Leave it as it is: it tells which card you decided by.",
         ),
     )
-    fields["close_reason"] = (
-        _one_of(["", *(reason.value for reason in CloseReason)]),
-        Field(default="", description="With close: the reason that the reporter is told."),
-    )
-    fields |= _of_clocks(milestones)
-    made = create_model("Form", __base__=RunInput, **fields)
-    return made.with_initial_data(description=card)
+    return create_model("Form", **fields)
 
 
-def _of_the_severity() -> dict[str, Any]:
-    """The fields by which handlers rate a ticket; one of the two is enough."""
-    return {
-        "severity": (
-            _one_of(["", *(severity.value for severity in Severity)]),
-            Field(default="", description="With set the severity: how you judge it. Empty: by the vector."),
-        ),
-        "cvss_vector": (
-            str,
-            Field(
-                default="",
-                title="CVSS vector",
-                description="With set the severity: of CVSS 3.0, 3.1 or 4.0, such as"
-                " CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N.",
-            ),
-        ),
-    }
-
-
-def _of_clocks(milestones: Sequence[str]) -> dict[str, Any]:
-    """The fields by which handlers say what clocks count from."""
-    return {
-        "milestone": (
-            _one_of(["", *milestones]),
-            Field(default="", description="With note or withdraw a milestone: which."),
-        ),
-        "happened_at": (
-            datetime | None,
-            Field(default=None, description="With note a milestone: when it happened. Empty: just now."),
-        ),
-        "wait_for": (
-            _one_of(["", *(whom.value for whom in WaitingOn)]),
-            Field(
-                default="",
-                description="With wait: who is to act. The update and fix clocks stand still while it is the"
-                " reporter or a supplier.",
-            ),
-        ),
-    }
-
-
-def _who(handlers: list[str]) -> Any:
+def _who(handlers: Sequence[str]) -> Any:
     about = "Stands in the history. The reporter never sees it."
     if len(handlers) > 1:
         return _one_of(handlers), Field(title="I am", description=about)
     return str, Field(default=handlers[0] if handlers else ..., title="I am", description=about)
 
 
-HELD = "- **The copy for the IBD is held:** it may identify the reporter; look at it, then release it"
-WHYS = {
-    "number": "its number stands in the subject",
-    "message_id": "it answers a message of it",
-    "sender": "same sender and subject",
-}
-ACTIONS = "An answer with a date, or with the reason why there is none, stops the response clock."
-
-
-def actions(
-    ticket: Ticket, *, holds_copy: bool, is_suggested: bool = False, has_milestone: bool = False
-) -> list[Action]:
-    """What the ticket's state allows, the most likely first."""
-    following = NEXT_STATES[ticket.state]
-    possible = [Action.JOIN, Action.KEEP_APART] if is_suggested else []
-    possible.append(Action.ANSWER)
-    if TicketState.VALID in following:
-        possible += [Action.CONFIRM, Action.ACCEPT]
-    elif TicketState.ACCEPTED in following:
-        possible.append(Action.ACCEPT)
-    if TicketState.INVALID in following:
-        possible.append(Action.INVALIDATE)
-    if TicketState.DEFERRED in following:
-        possible.append(Action.DEFER)
-    possible += [Action.ASSIGN, Action.RATE, Action.MILESTONE, Action.WAIT]
-    if has_milestone:
-        possible.append(Action.WITHDRAW)
-    if not is_suggested:
-        possible.append(Action.JOIN)
-    if holds_copy:
-        possible.append(Action.RELEASE)
-    if TicketState.CLOSED in following:
-        possible.append(Action.CLOSE)
-    return possible
-
-
-def card(
-    place: Installation,
-    ticket: Ticket,
-    row: DeskRun,
-    *,
-    holds_copy: bool,
-    suggested: Sequence[Suggestion] = (),
-    joined: Sequence[Ticket] = (),
-) -> str:
-    """What a handler should know before filling in the form, in markdown."""
-    lines = [
-        f"## {ticket.reference} · {STATE_LABELS[ticket.state][1]}",
-        *([f"> **Not done:** {row.refused_because}", ""] if row.refused_because else []),
-        f"*As it stood {local(place, place.clock())}; `meldbalie show` tells what happened since.*",
-        "",
-        f"- Received {local(place, ticket.arrived_at)}",
-        *(f"- {line}" for line in clocks_in_words(place, ticket)),
-        f"- Owner: {ticket.owner.name if ticket.owner else 'triage team'}",
-        f"- Severity: {rating_of(ticket) or UNRATED}",
-        f"- Waiting on the {ticket.waiting_on}",
-        f"- Expected fix date: {ticket.expected_fix_on or 'none given yet'}",
-        f"- The reporter {_can_be_reached(ticket)}; signature: {ticket.signature}",
-        *([HELD] if holds_copy else []),
-        *(
-            f"- **May belong to {one.other.reference}** ({WHYS[one.why]}): join, or keep apart"
-            for one in suggested
-        ),
-        *(f"- {one.reference} was joined with it" for one in joined),
-        f"- The report lies sealed in the handlers' mailboxes; or `meldbalie show {ticket.reference}`",
-        f"- Why the clocks stand so: `meldbalie clocks {ticket.reference}`",
-        "",
-        "**History**",
-        *(f"- {local(place, entry.at)} {told(place, entry)}" for entry in ticket.history[-10:]),
-    ]
-    return "\n".join(lines)
-
-
-def _can_be_reached(ticket: Ticket) -> str:
-    if not ticket.reporter.address:
-        return "left no address and reads the status page"
-    return "gets sealed mail" if ticket.reporter.fingerprint else "has no key: answers wait at the link"
-
-
-def _one_of(values: list[str]) -> Any:
+def _one_of(values: Sequence[str]) -> Any:
     return Literal[tuple(values)]
+
+
+def _choice(values: Sequence[str], description: str, **more: Any) -> Any:
+    """A list to choose from, or nothing of it."""
+    return _one_of(["", *values]), Field(default="", description=description, **more)
+
+
+def _text(description: str, **more: Any) -> Any:
+    return str, Field(default="", description=description, **more)
+
+
+#: Every field by the name that orders know it by.
+FIELDS: Mapping[str, Callable[[Offer], Any]] = {
+    "text": lambda _: _text(
+        "Sent to the reporter, sealed to their key (of notes, the severity, milestones, waiting and"
+        " assigning only handlers read the reason); deleted from Prefect at once.",
+        title="Text or reason",
+        json_schema_extra=TEXT_AREA,
+    ),
+    "expected_fix_date": lambda _: (
+        date | None,
+        Field(default=None, description="With an answer: the day by which it will be fixed."),
+    ),
+    "no_date_because": lambda _: _text("With an answer: why there is no expected fix date yet."),
+    "assign_to": lambda offered: _choice(
+        list(dict.fromkeys((*offered.owners, *offered.handlers))),
+        "With assign: the owner who gets the report, or the handler who works on it.",
+    ),
+    "severity": lambda _: _choice(
+        [severity.value for severity in Severity],
+        "With set the severity: how you judge it. Empty: by the vector.",
+    ),
+    "cvss_vector": lambda _: _text(
+        "With set the severity: of CVSS 3.0, 3.1 or 4.0, such as"
+        " CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N.",
+        title="CVSS vector",
+    ),
+    "belongs_to": lambda _: _text(
+        "With join: the number of the other ticket, such as CVD-2026-0042. Empty: the one that is suggested."
+    ),
+    "close_reason": lambda _: _choice(
+        [reason.value for reason in CloseReason], "With close: the reason that the reporter is told."
+    ),
+    "milestone": lambda offered: _choice(offered.milestones, "With note or withdraw a milestone: which."),
+    "happened_at": lambda _: (
+        datetime | None,
+        Field(default=None, description="With note a milestone: when it happened. Empty: just now."),
+    ),
+    "wait_for": lambda _: _choice(
+        [whom.value for whom in WaitingOn],
+        "With wait: who is to act. The update and fix clocks stand still while it is the reporter or a"
+        " supplier.",
+    ),
+}

@@ -29,6 +29,7 @@ SENTENCES: Mapping[str, str] = {
     "clock_runs_on": "{clock}: not done after all, runs on",
     "clock_moved": "{clock}: due moved from {from} to {to}",
     "escalated": "{clock}: rung {rung} fired{breached}",
+    "proof_asked": "{actor} has to confirm by mail: {action}",
     "acknowledged": "{clock}: {actor} has seen rung {rung}",
     "called_off": "{clock}: a mail of rung {rung} was not needed any more",
     "stood_in": "{owner} is away: {deputy} told instead",
@@ -40,6 +41,7 @@ NAMES: Mapping[str, str] = {
     "owner_report": "report",
     "state_changed": "change of state",
     "rung": "deadline mail",
+    "confirm": "request to confirm",
     "ibd": "IBD",
     "staff": "desk",
 }

@@ -11,7 +11,7 @@ from ..mailbox.errors import ServerUnreachable
 from ..mailbox.imap import IntakeMailbox
 from ..models import ledger
 from ..models.ledger import Verdict
-from . import desk
+from .automations import SignsOfLife
 from .discretion import discreet
 from .filing import file_entry, note_failure
 from .installation import Installation, installation
@@ -26,20 +26,21 @@ def intake(minutes: float | None = None) -> int:
     """Take in what waits, for a shift or (``minutes`` 0) once; gives how many messages were filed."""
     with discreet("intake"):
         place, filed = installation(), 0
-        last = set[int]()
+        last, signs = set[int](), SignsOfLife(place)
         with Shift("intake", place, minutes=minutes) as shift:
             for _ in shift.turns(pause=RECONNECT_SECONDS):
                 with shift.enduring():
-                    filed += _at_the_mailbox(place, shift, last)
+                    filed += _at_the_mailbox(place, shift, last, signs)
         return filed
 
 
-def _at_the_mailbox(place: Installation, shift: Shift, last: set[int]) -> int:
+def _at_the_mailbox(place: Installation, shift: Shift, last: set[int], signs: SignsOfLife) -> int:
     filed = 0
     try:
         with IntakeMailbox(place.imap) as mailbox:
             for _ in shift.turns(pause=0):
                 filed += _work_through(place, mailbox, shift, last)
+                signs.give()
                 if not shift.is_single:
                     mailbox.wait(place.config.imap.poll_seconds)
     except ServerUnreachable as error:
@@ -93,12 +94,10 @@ def take_in(number: int) -> Verdict:
     with discreet(f"message {number}"):
         place = installation()
         try:
-            verdict, reference = file_entry(place, number)
+            verdict, _ = file_entry(place, number)
         except Exception as error:
             note_failure(place, number, error)
             raise
-        if reference:
-            desk.show_if_possible(place, reference)
         return verdict
 
 

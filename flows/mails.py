@@ -10,7 +10,7 @@ from ..mailbox.wording_parts import Desk
 from ..models.filing import reporter_of
 from ..models.ladder import owner_of
 from ..models.ledger import LedgerEntry
-from ..models.outbox import Mail, MailKind
+from ..models.outbox import WRITTEN_BY_HAND, Mail, MailKind
 from ..models.threads import thread_token
 from .installation import Installation
 from .speaking import SPEAKERS
@@ -19,7 +19,7 @@ from .spoken import Withheld
 #: What a stranger gets first; our key comes with it, so that the reply can be sealed.
 INTRODUCTIONS = frozenset({MailKind.RECEIPT, MailKind.CANNOT_OPEN, MailKind.KEY_REFUSED})
 #: What answers the report itself: machines of the reporter see by it that it is a reply (RFC 3834).
-ANSWERS = frozenset({MailKind.RECEIPT, MailKind.ANSWER})
+ANSWERS = WRITTEN_BY_HAND | {MailKind.RECEIPT}
 NO_MESSAGE_ID = "@no-message-id.invalid>"
 
 
@@ -64,7 +64,7 @@ def letter(place: Installation, session: Session, mail: Mail, *, sealed: bool) -
             in_reply_to=answers,
             references=(answers,) if answers else (),
             date=mail.created_at,
-            automatic=mail.kind is not MailKind.ANSWER,
+            automatic=mail.kind not in WRITTEN_BY_HAND,
             is_reply=mail.kind in INTRODUCTIONS,
             loop=place.loop_marker,
             own_key=_own_key(place) if mail.kind in INTRODUCTIONS else b"",

@@ -1,8 +1,7 @@
-"""Reconcile: what Prefect shows is made to agree with the database, and what lies down is started.
+"""Reconcile: what lies down is started, and Prefect is cleared of what it would keep for good.
 
-The database is the truth. A run that was deleted, cancelled or crashed is made anew, one that has
-an old name gets the new one, and a shift that nobody works is begun. Old housekeeping runs are
-deleted, because Prefect keeps every run for good.
+A shift that nobody works is begun, runs whose process died are marked, old housekeeping runs are
+deleted. The runs of tickets are kept right by :mod:`.attend`, which is one of the shifts.
 """
 
 from collections.abc import Sequence
@@ -26,48 +25,33 @@ from prefect.states import Crashed
 from sqlalchemy import select
 
 from ..models.leases import Lease
-from ..models.ticket import Ticket
-from . import dead_man, desk
-from .discretion import WorkFailed, discreet
+from . import dead_man
+from .desk import prefect_api
+from .discretion import discreet
 from .installation import Installation, installation
 from .processes import has_died
 from .shifts import start_shifts
 
-SHIFTS = ("intake", "deliver")
+SHIFTS = ("intake", "deliver", "attend")
 SCHEDULED = ("sweep", "reconcile", "audit")
 HOUSEKEEPING = (*SCHEDULED, *SHIFTS, dead_man.NAME)
 KEEP_HOUSEKEEPING = timedelta(days=2)
 BELIEVED = timedelta(minutes=15)
 IN_HAND = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
-CLOSED_LATELY = timedelta(days=1)
 AT_A_TIME = 200
-MOST_NAMED = 5
 
 
 @flow(name="reconcile", flow_run_name="reconcile")
 def reconcile() -> int:
-    """Mend what differs; gives how many tickets were looked at."""
+    """Mend what differs; gives how many shifts were begun."""
     with discreet("reconcile"):
         place = installation()
-        start_shifts(set(SHIFTS) - set(_holders(place).values()))
+        stopped = set(SHIFTS) - set(_holders(place).values())
+        start_shifts(stopped)
         bury_the_dead(place)
-        references = _tickets_to_show(place)
-        failed = [why for reference in references for why in _not_shown(place, reference)]
         forget_old_runs(place)
         dead_man.let_prefect_watch(place)
-    if failed:
-        raise WorkFailed("; ".join(failed[:MOST_NAMED]))
-    return len(references)
-
-
-def _not_shown(place: Installation, reference: str) -> list[str]:
-    """Show a ticket; gives why that failed, so that one never keeps the others from being mended."""
-    try:
-        with discreet(reference):
-            desk.show(place, reference)
-    except WorkFailed as failure:
-        return [str(failure)]
-    return []
+    return len(stopped)
 
 
 def bury_the_dead(place: Installation) -> int:
@@ -75,7 +59,7 @@ def bury_the_dead(place: Installation) -> int:
     at_work = {*_holders(place), flow_run.get_id()}
     before = FlowRunFilterStartTime.model_validate({"before_": place.clock() - BELIEVED})
     silent = FlowRunFilter(state=_in_state(*IN_HAND), start_time=before)
-    with desk.prefect_api() as client:
+    with prefect_api() as client:
         dead = [run for run in _runs_of(client, HOUSEKEEPING, silent) if str(run.id) not in at_work]
         for run in dead:
             client.set_flow_run_state(run.id, Crashed(message="its process ended silently"), force=True)
@@ -96,7 +80,7 @@ def forget_old_runs(place: Installation) -> int:
 
 
 def _delete(flows: Sequence[str], which: FlowRunFilter) -> int:
-    with desk.prefect_api() as client:
+    with prefect_api() as client:
         runs = _runs_of(client, flows, which)
         for run in runs:
             client.delete_flow_run(run.id)
@@ -118,13 +102,3 @@ def _holders(place: Installation) -> dict[str, str]:
     with place.database.reading() as session:
         leases = session.scalars(live).all()
     return {lease.holder: lease.name for lease in leases if not (lease.process and has_died(lease.process))}
-
-
-def _tickets_to_show(place: Installation) -> list[str]:
-    """The open tickets, and those closed so lately that their run may not know it yet."""
-    lately = place.clock() - CLOSED_LATELY
-    shown = select(Ticket.id, Ticket.reference)
-    with place.database.reading() as session:
-        still_open = session.execute(shown.where(Ticket.closed_at.is_(None))).tuples().all()
-        closed = session.execute(shown.where(Ticket.closed_at > lately)).tuples().all()
-    return [reference for _, reference in sorted({*still_open, *closed})]

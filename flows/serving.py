@@ -16,6 +16,7 @@ from prefect.runner import Runner
 from prefect.types.entrypoint import EntrypointType
 
 from ..settings import Settings
+from .attend import attend
 from .audit import audit
 from .dead_man import dead_man
 from .deliver import deliver
@@ -25,10 +26,9 @@ from .reconcile import SHIFTS, forget_missed_runs, reconcile
 from .report import DAILY, report
 from .shifts import start_shifts
 from .sweep import sweep
-from .ticket import ticket
 
 POLL_SECONDS = 2
-RUNS_AT_ONCE = 10  # some 106 MB each; the two shifts are among them
+RUNS_AT_ONCE = 10  # some 106 MB each; the three shifts are among them
 
 
 def deployments(config: Settings) -> list[RunnerDeployment]:
@@ -36,7 +36,7 @@ def deployments(config: Settings) -> list[RunnerDeployment]:
     return [
         _deployment(intake, "Takes in what arrives in the intake mailbox."),
         _deployment(deliver, "Sends what waits in the outbox."),
-        _deployment(ticket, "One run per ticket: the handlers' card and form."),
+        _deployment(attend, "Keeps the desk: a run for each open ticket, with its card and form."),
         _deployment(sweep, "Fires what is due on the ladder.", every=config.clocks.sweep_minutes),
         _deployment(dead_man, "Alarms when the sweep does not run."),
         _deployment(

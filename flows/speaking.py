@@ -28,8 +28,10 @@ from .desk import response_clock, run_address
 from .evidence import as_files, evidence_in, identity_of, listed, targets_without_reporter, without_reporter
 from .installation import Installation
 from .speaking_of_alarms import alarm
+from .speaking_of_confirmations import to_be_confirmed
 from .speaking_of_keys import key_alarm, key_refused, key_warning
 from .speaking_of_messages import further_message
+from .speaking_of_words import asked, assigned, embargo, publication, told
 from .spoken import Spoken, Withheld
 
 RULES: Mapping[AssetKind, Rule] = {
@@ -157,7 +159,7 @@ def _state_changed(place: Installation, session: Session, mail: Mail) -> Spoken:
 def _rung(place: Installation, session: Session, mail: Mail) -> Spoken:
     ticket, facts = _ticket(mail), mail.facts or {}
     due_at = datetime.fromisoformat(facts["due_at"]) if "due_at" in facts else response_clock(ticket).due_at
-    told = say.Rung(
+    said = say.Rung(
         ticket=ticket.reference,
         owner=ticket.owner_name,
         clock=facts["clock"],
@@ -169,7 +171,7 @@ def _rung(place: Installation, session: Session, mail: Mail) -> Spoken:
         acknowledge_by=datetime.fromisoformat(facts["acknowledge_by"]) if "acknowledge" in facts else None,
         run_url=_run_address(place, session, ticket) if mail.party == "staff" else None,
     )
-    return Spoken(told, told)
+    return Spoken(said, said)
 
 
 def _acknowledge_link(place: Installation, facts: Mapping[str, str]) -> str | None:
@@ -180,28 +182,28 @@ def _acknowledge_link(place: Installation, facts: Mapping[str, str]) -> str | No
 def _quarantined(place: Installation, session: Session, mail: Mail) -> Spoken:
     del place
     entry = _entry(session, mail)
-    told = say.Quarantined(
+    said = say.Quarantined(
         entry=entry.id, problem=entry.problem or "unreadable", received_at=entry.arrived_at
     )
-    return Spoken(told, told)
+    return Spoken(said, said)
 
 
 def _cannot_open(place: Installation, session: Session, mail: Mail) -> Spoken:
     largest = place.config.limits.size // 2**20
-    told = say.CannotOpen(received_at=_entry(session, mail).arrived_at, largest_megabytes=largest)
-    return Spoken(told, told)
+    said = say.CannotOpen(received_at=_entry(session, mail).arrived_at, largest_megabytes=largest)
+    return Spoken(said, said)
 
 
 def _undelivered(place: Installation, session: Session, mail: Mail) -> Spoken:
     del place, session
     facts = mail.facts or {}
-    told = say.Undelivered(
+    said = say.Undelivered(
         ticket=mail.ticket.reference if mail.ticket else None,
         purpose=say.Kind(facts["mail"]),
         recipient=facts["party"],
         reason=facts["problem"],
     )
-    return Spoken(told, told)
+    return Spoken(said, said)
 
 
 SPEAKERS: Mapping[MailKind, Callable[[Installation, Session, Mail], Spoken]] = {
@@ -211,8 +213,14 @@ SPEAKERS: Mapping[MailKind, Callable[[Installation, Session, Mail], Spoken]] = {
     MailKind.IBD_COPY: _ibd_copy,
     MailKind.ANSWER: _answer,
     MailKind.STATE_CHANGED: _state_changed,
+    MailKind.TOLD: told,
+    MailKind.ASKED: asked,
+    MailKind.EMBARGO: embargo,
+    MailKind.PUBLICATION: publication,
+    MailKind.ASSIGNED: assigned,
     MailKind.MESSAGE: further_message,
     MailKind.RUNG: _rung,
+    MailKind.CONFIRM: to_be_confirmed,
     MailKind.QUARANTINED: _quarantined,
     MailKind.CANNOT_OPEN: _cannot_open,
     MailKind.UNDELIVERED: _undelivered,

@@ -11,7 +11,6 @@ from sqlalchemy.exc import IntegrityError
 
 from ..models.ladder import Fired, climb, due_clocks
 from ..models.rewinding import bring_up_to_date
-from . import desk
 from .calendars import follow_calendar, wind_anew
 from .discretion import WorkFailed, discreet
 from .installation import Installation, installation
@@ -44,7 +43,6 @@ def sweep() -> int:
         failed += _by_itself("rota", lambda: watch_rota(place))
         for rung in fired:
             get_run_logger().info("%s: %s, %d told", rung.reference, rung.rung, rung.told)
-            desk.show_if_possible(place, rung.reference)
     if unheard:
         named = ", ".join(unheard)
         raise WorkFailed(f"nobody reachable for {named}: configure triage, see what `meldbalie outbox` lists")

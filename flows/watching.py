@@ -16,7 +16,7 @@ from .installation import Installation
 from .last_resort import tell_by_program
 
 SWEEP = "sweep"
-WORKED_ON_END = ("intake", "deliver")
+WORKED_ON_END = ("intake", "deliver", "attend")
 MISSED = 3  # intervals without a sweep are alarming
 PATIENCE = timedelta(minutes=15)  # with a shift that gives no sign of life: another takes over in two
 

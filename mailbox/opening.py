@@ -93,6 +93,8 @@ class Opened:
     in_reply_to: tuple[str, ...] = ()
     """The Message-IDs that this answers, inside the seal if they are there."""
     references: tuple[str, ...] = ()
+    meant_for: tuple[str, ...] = ()
+    """To whom it was sent, as it stands inside the seal or the signature; empty where nothing does."""
 
 
 def open_letter(
@@ -140,6 +142,7 @@ def _open(letter: Letter, keyring: Keyring, limits: Limits, loop_marker: str | N
         targets=find_targets(f"{text}\n{subject or letter.subject}", limit=limits.targets),
         in_reply_to=message_ids(_protected(findings, "in-reply-to") or "") or letter.in_reply_to,
         references=message_ids(_protected(findings, "references") or "") or letter.references,
+        meant_for=tuple(_meant_for(findings)),
     )
 
 
@@ -155,6 +158,12 @@ def _why_automatic(letter: Letter, findings: Findings, loop_marker: str | None) 
 def _protected(findings: Findings, name: str) -> str | None:
     headers = findings.protected
     return headers.text(name) if headers is not None and headers.has(name) else None
+
+
+def _meant_for(findings: Findings) -> list[str]:
+    headers = findings.protected
+    values = [value for name in ("to", "cc") for value in headers.all(name)] if headers else []
+    return [entry.address for value in values for entry in mailboxes(decoded(value, None))]
 
 
 def _text(pieces: list[Piece], limit: int) -> tuple[str, bool]:

@@ -14,6 +14,11 @@ _LONGEST = 300  # characters of a line that are looked at
 #: "On … wrote:", in the languages of mail programs here; some break it over two lines.
 _ATTRIBUTION = re.compile(r"\b(?:schreef|wrote|schrieb|écrit|escribió|ha scritto|skrev)\b[^:]{0,100}:\s*\Z")
 _BEGINS_ATTRIBUTION = re.compile(r"(?:Op|On|Am|Le|El|Il|Den)\b")
+#: The same with a time behind it ("CVD schreef op 19-11-2026 14:05:"), and what tells it from prose.
+_NAMES_A_MAIL = re.compile(r"\b(?:schreef|wrote|schrieb|écrit|escribió|ha scritto|skrev)\b.{0,120}:\s*\Z")
+_NAMES_ITS_WRITER = re.compile(
+    r"\A\W{0,3}(?:Op|On|Am|Le|El|Il|Den)\b.{0,200}\d|\S@\S|\d[:.]\d\d\b.{0,3}:\s*\Z"
+)
 #: From here on a mail program has put the mail that is answered or forwarded, down to the end.
 _SEPARATOR = re.compile(
     r"\s*-{2,}\s*(?:original message|oorspronkelijk bericht|ursprüngliche nachricht|message d'origine"
@@ -37,6 +42,36 @@ def folded(text: str, note: Callable[[int], str]) -> str:
         count = sum(bool(line.strip()) for line in stretch)
         shown += [note(len(stretch))] if is_quote and count >= FEWEST else stretch
     return "\n".join(shown)
+
+
+def unquoted(text: str) -> str:
+    """The text without anything that it quotes, for passing on what somebody wrote themselves.
+
+    Stricter than folding: quotes of any length go, and where a mail program put the mail that is answered
+    without marking its lines, all that follows goes. Nobody's record is made of this.
+    """
+    lines = text.split("\n")
+    kept: list[str] = []
+    at = 0
+    while at < len(lines) and not _begins_unmarked(lines, at):
+        end = _end_of_quote(lines, at)
+        if end is None and not lines[at].lstrip().startswith(">"):
+            kept.append(lines[at])
+        at = end or at + 1
+    return "\n".join(kept)
+
+
+def _begins_unmarked(lines: list[str], at: int) -> bool:
+    """Whether the mail that is answered follows here, to the end, with no mark on its lines."""
+    if _is_blank(lines, at):
+        return False
+    if _begins_the_rest(lines, at) or _are_headers(lines, at):
+        return True
+    line, following = lines[at][:_LONGEST], "".join(lines[at + 1 : at + 2])[:_LONGEST]
+    for attribution, after in ((line, at + 1), (f"{line} {following}", at + 2)):
+        if _NAMES_A_MAIL.search(attribution) and _NAMES_ITS_WRITER.search(attribution):
+            return not _is_quoted(lines, _after_blanks(lines, after))
+    return False
 
 
 def _stretches(lines: list[str]) -> Iterator[tuple[int, int, bool]]:

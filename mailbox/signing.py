@@ -38,11 +38,12 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Signature:
-    """The verdict, and the signer's primary fingerprint (of an unknown key: the one that the
-    signature claims)."""
+    """The verdict, the signer's primary fingerprint (of an unknown key: the one that the signature
+    claims), and when a good one was made: `None` where a letter has several of different times."""
 
     verdict: Verdict = Verdict.NONE
     fingerprint: str | None = None
+    signed_at: datetime | None = None
 
 
 UNSIGNED = Signature()
@@ -95,7 +96,10 @@ def judge(
     if worst is not Verdict.MISMATCH or len(signers) > 1 or not is_whole:
         return Signature(worst, one.facts.fingerprint)
     is_senders = letter.has_one_sender and _is_key_of(letter.sender, one.facts.fingerprint, key_of)
-    return Signature(Verdict.GOOD if is_senders else Verdict.MISMATCH, one.facts.fingerprint)
+    if not is_senders:
+        return Signature(Verdict.MISMATCH, one.facts.fingerprint)
+    times = {other.facts.signed_at for other in found}
+    return Signature(Verdict.GOOD, one.facts.fingerprint, times.pop() if len(times) == 1 else None)
 
 
 def _verdict(facts: SignatureFacts, now: datetime) -> Verdict:

@@ -20,8 +20,8 @@ from babel.dates import format_date, format_datetime
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined, pass_context
 from jinja2.runtime import Context
 
-from .wording_facts import Alarm, Facts, Kind, Rung
-from .wording_parts import Desk, Label, Text
+from .wording_facts import Alarm, Facts, Rung
+from .wording_parts import Desk, Kind, Label, Text
 
 Language = Literal["nl", "en"]
 
@@ -42,9 +42,18 @@ SUBJECTS: Mapping[Kind, Label] = MappingProxyType(
         Kind.ANSWER_PLAIN: Label("Ons antwoord staat klaar", "Our answer is ready"),
         Kind.STATE_CHANGED: Label("Voortgang van uw melding", "Progress of your report"),
         Kind.STATE_CHANGED_PLAIN: Label("Voortgang van uw melding", "Progress of your report"),
+        Kind.TOLD: Label("Bericht over uw melding", "Message about your report"),
+        Kind.TOLD_PLAIN: Label("Er wacht een bericht op u", "A message is waiting for you"),
+        Kind.ASKED: Label("Vraag over uw melding", "Question about your report"),
+        Kind.ASKED_PLAIN: Label("Er wacht een vraag op u", "A question is waiting for you"),
+        Kind.EMBARGO: Label("Tot wanneer wij zwijgen", "Until when we keep silent"),
+        Kind.PUBLICATION: Label("Voorstel om te publiceren", "Proposal to publish"),
+        Kind.ASSIGNED: Label("Aan u toegewezen", "Assigned to you"),
+        Kind.ASSIGNED_NOTICE: Label("Aan u toegewezen", "Assigned to you"),
         Kind.MESSAGE: Label("TLP:AMBER Nieuw bericht", "New message"),
         Kind.MESSAGE_NOTICE: Label("Nieuw bericht", "New message"),
         Kind.RUNG: Label("Een termijn vraagt aandacht", "A deadline needs attention"),
+        Kind.CONFIRM: Label("Bevestig wat u wilt doen", "Confirm what you want to do"),
         Kind.QUARANTINED: Label("Bericht in quarantaine", "Message in quarantine"),
         Kind.CANNOT_OPEN: Label("Wij konden uw bericht niet openen", "We could not open your message"),
         Kind.UNDELIVERED: Label("Mail niet bezorgd", "Mail not delivered"),

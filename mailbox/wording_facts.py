@@ -8,10 +8,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from typing import ClassVar, Literal
 
-from .wording_parts import AlarmLine, Attachment, Label, Match, MayBelong, OnRequest
+from .wording_parts import AlarmLine, Attachment, Kind, Label, Match, MayBelong, OnRequest
 
 _TICKET = re.compile(r"[A-Z]{2,12}-[0-9]{4}-[0-9]{4,9}")
 
@@ -22,32 +21,6 @@ Signature = Literal[
 ClockName = str
 RungWords = Literal["reminder", "escalation", "breach"]
 Sender = Literal["reporter", "owner", "former_owner", "ibd", "staff"]
-
-
-class Kind(StrEnum):
-    """Every mail that leaves; the value is the name of its template."""
-
-    RECEIPT = "receipt"
-    RECEIPT_PLAIN = "receipt_plain"
-    OWNER_REPORT = "owner_report"
-    OWNER_NOTICE = "owner_notice"
-    HANDLER_REPORT = "handler_report"
-    HANDLER_NOTICE = "handler_notice"
-    IBD_COPY = "ibd_copy"
-    ANSWER = "answer"
-    ANSWER_PLAIN = "answer_plain"
-    STATE_CHANGED = "state_changed"
-    STATE_CHANGED_PLAIN = "state_changed_plain"
-    MESSAGE = "message"
-    MESSAGE_NOTICE = "message_notice"
-    RUNG = "rung"
-    QUARANTINED = "quarantined"
-    CANNOT_OPEN = "cannot_open"
-    UNDELIVERED = "undelivered"
-    ALARM = "alarm"
-    KEY_ALARM = "key_alarm"
-    KEY_REFUSED = "key_refused"
-    KEY_WARNING = "key_warning"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from .wording_facts import Facts, Kind, OnTicket
+from .wording_facts import Facts, OnTicket
+from .wording_parts import Kind
 
 Party = Literal["reporter", "owner", "former_owner", "staff", "ibd"]
 

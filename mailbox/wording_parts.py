@@ -1,12 +1,48 @@
-"""What mails are made of and what they become: the desk that writes, labels, files, the text."""
+"""What mails are made of and what they become: the kinds, the desk that writes, labels, files, the text."""
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 _FULL_FINGERPRINT = re.compile(r"[0-9A-F]{40}")
 
 Rule = Literal["host", "suffix", "network"]
+
+
+class Kind(StrEnum):
+    """Every mail that leaves; the value is the name of its template."""
+
+    RECEIPT = "receipt"
+    RECEIPT_PLAIN = "receipt_plain"
+    OWNER_REPORT = "owner_report"
+    OWNER_NOTICE = "owner_notice"
+    HANDLER_REPORT = "handler_report"
+    HANDLER_NOTICE = "handler_notice"
+    IBD_COPY = "ibd_copy"
+    ANSWER = "answer"
+    ANSWER_PLAIN = "answer_plain"
+    STATE_CHANGED = "state_changed"
+    STATE_CHANGED_PLAIN = "state_changed_plain"
+    TOLD = "told"
+    TOLD_PLAIN = "told_plain"
+    ASKED = "asked"
+    ASKED_PLAIN = "asked_plain"
+    EMBARGO = "embargo"
+    PUBLICATION = "publication"
+    ASSIGNED = "assigned"
+    ASSIGNED_NOTICE = "assigned_notice"
+    MESSAGE = "message"
+    MESSAGE_NOTICE = "message_notice"
+    RUNG = "rung"
+    CONFIRM = "confirm"
+    QUARANTINED = "quarantined"
+    CANNOT_OPEN = "cannot_open"
+    UNDELIVERED = "undelivered"
+    ALARM = "alarm"
+    KEY_ALARM = "key_alarm"
+    KEY_REFUSED = "key_refused"
+    KEY_WARNING = "key_warning"
 
 
 @dataclass(frozen=True, kw_only=True)

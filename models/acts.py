@@ -4,22 +4,24 @@ A verb changes the ticket, writes its history and the one mail that tells the re
 caller's transaction; it refuses with a sentence what the ticket's state does not allow.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from .assigning import give_to_handler
 from .clock_rules import PAUSING
 from .clocks import Clock
 from .errors import AnswerIncomplete, IllegalMove, Refused
 from .filing import UNJUDGED, give_link, reporter_of, tell_owner
 from .holding import hold
-from .links import has_link
 from .outbox import Mail, MailKind, MailState, write_mail
 from .owners import Owner
+from .people import Correspondent
 from .promise import Promise
 from .states import CloseReason, TicketState
+from .telling import mail_reporter, tell_without_mail
 from .ticket import Direction, Event, Message, Ticket, WaitingOn
 from .winding import wind
 
@@ -68,22 +70,18 @@ def answer(
     ticket.expected_fix_on = fix_on
     ticket.record("answered", by=by, at=now, fix_on=str(fix_on or ""), because=no_date_because)
     session.flush()
-    reporter = reporter_of(ticket)
-    if reporter is None:
-        _tell_without_mail(session, ticket, by=by, at=now, what="answer", fix_on=str(fix_on or ""))
-        wind(session, ticket, promise, now=now)
-        return message
-    give_link(session, ticket, reporter, now=now)
-    write_mail(
+    promised = {"fix_on": str(fix_on or "")}
+    mail_reporter(
         session,
+        ticket,
         MailKind.ANSWER,
-        reporter,
-        party="reporter",
         cause=str(message.id),
-        now=now,
-        ticket=ticket,
         about=message,
-        facts={"fix_on": str(fix_on or ""), "no_date_because": no_date_because},
+        facts=promised | {"no_date_because": no_date_because},
+        published=promised,
+        by=by,
+        promise=promise,
+        now=now,
     )
     return message
 
@@ -216,15 +214,27 @@ def waiting_copy(session: Session, ticket: Ticket) -> Mail | None:
     return session.scalars(waiting.execution_options(populate_existing=True)).one_or_none()
 
 
-def assign(session: Session, ticket: Ticket, *, to: str, by: str, because: str, now: datetime) -> None:
-    """Hand the ticket to another owner, who gets the report; the history keeps the hand-over."""
+def assign(
+    session: Session,
+    ticket: Ticket,
+    *,
+    to: str,
+    by: str,
+    because: str,
+    now: datetime,
+    team: Sequence[Correspondent] = (),
+) -> None:
+    """Hand the ticket to another owner, who gets the report, or give it to a handler of the team.
+
+    A name that an owner and a handler share is the owner's. The history keeps each hand-over.
+    """
     hold(session, ticket)
     if not ticket.is_open:
-        raise IllegalMove(f"{ticket.reference} is closed and has no owner any more to be changed")
+        raise IllegalMove(f"{ticket.reference} is closed and is given to nobody any more")
     owner = session.scalars(select(Owner).where(Owner.name == to)).one_or_none()
     if owner is None:
-        known = ", ".join(session.scalars(select(Owner.name).order_by(Owner.name).limit(20)))
-        raise Refused(f"there is no owner called {to!r}; known are: {known or 'none yet'}")
+        give_to_handler(session, ticket, to=to, team=team, by=by, because=because, now=now)
+        return
     if owner.id == ticket.owner_id:
         raise Refused(f"{ticket.reference} is already with {to}")
     was = ticket.owner_name
@@ -268,12 +278,7 @@ def _tell_reporter(session: Session, ticket: Ticket, moved: Event) -> None:
         )
     else:
         what = "closing" if ticket.state is TicketState.CLOSED else "state"
-        _tell_without_mail(session, ticket, by=moved.actor, at=moved.at, what=what)
-
-
-def _tell_without_mail(session: Session, ticket: Ticket, *, by: str, at: datetime, **facts: str) -> None:
-    """Of one who left no address: it stands on the page that their link opens, or nobody can be told."""
-    ticket.record("published" if has_link(session, ticket) else "unreachable", by=by, at=at, **facts)
+        tell_without_mail(session, ticket, by=moved.actor, at=moved.at, what=what)
 
 
 def _let_go(session: Session, ticket: Ticket, *, now: datetime) -> None:

@@ -156,11 +156,11 @@ def _slice(session: Session, column: InstrumentedAttribute[int], slices: int, tu
 
 def _is_altered(session: Session, number: int) -> bool:
     try:
-        told = select(LedgerEntry.digest, LedgerEntry.raw).where(LedgerEntry.id == number)
-        digest, raw = session.execute(told).one()
+        told = select(LedgerEntry.digest, LedgerEntry.raw, LedgerEntry.forgotten_at)
+        digest, raw, forgotten_at = session.execute(told.where(LedgerEntry.id == number)).one()
     except WrongApplicationKey:
         return True
-    return hashlib.sha256(raw).hexdigest() != digest
+    return raw != b"" if forgotten_at else hashlib.sha256(raw).hexdigest() != digest
 
 
 def _history(session: Session, number: int) -> tuple[str, bool]:

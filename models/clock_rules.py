@@ -90,6 +90,7 @@ class Rule:
 
 S, E = Effect.STARTS, Effect.STOPS
 _ARRIVED = Rule(S, "opened", {}, "the report arrived")
+_SPLIT_OFF = Rule(S, "split_from", {}, "it was split off another ticket")
 _CLOSED = Rule(Effect.ENDS, "moved", {"to": "CLOSED"}, "the ticket was closed")
 _TO_REPORTER = {"party": "reporter"}
 _ANSWER = {"mail": "answer"} | _TO_REPORTER
@@ -97,6 +98,7 @@ _ANSWER = {"mail": "answer"} | _TO_REPORTER
 #: The mails that tell a reporter of their report; others are of keys and the like.
 WORDS_TO_REPORTER = {
     "receipt": "the receipt", "answer": "an answer", "state_changed": "a new state", "message": "a message",
+    "told": "a message", "asked": "a question", "embargo": "an embargo", "publication": "a publication",
 }  # fmt: skip
 
 _NOBODY = "nobody can be told: the report came without an address"
@@ -118,12 +120,14 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     RESPONSE: (_ARRIVED, *ANSWERS, Rule(E, "clock_stopped", {"clock": RESPONSE}, "it was answered")),
     SHARE: (
         _ARRIVED,
+        _SPLIT_OFF,
         Rule(E, "delivered", {"mail": "ibd_copy"}, "the copy reached the IBD"),
         Rule(E, "called_spam", {}, "a handler called it spam, which is not shared"),
         Rule(E, "clock_stopped", {"clock": SHARE}, "it was shared"),
     ),
     UPDATE: (
         _ARRIVED,
+        _SPLIT_OFF,
         *(
             Rule(S, "delivered", {"mail": kind} | _TO_REPORTER, f"the reporter was told something ({said})")
             for kind, said in WORDS_TO_REPORTER.items()

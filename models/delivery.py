@@ -24,7 +24,7 @@ from .winding import wind
 
 CLAIM = timedelta(minutes=5)
 #: Facts of a mail that are forgotten once it has left: they open something for whoever has them.
-SECRET = frozenset({"link", "acknowledge"})
+SECRET = frozenset({"link", "acknowledge", "confirm"})
 MENDING = timedelta(minutes=5)  # until a mail meets our own installation again
 COMES_BACK = timedelta(days=14)  # servers give up after five days or so; two on the way are not unusual
 HEARD_FROM = {

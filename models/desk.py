@@ -1,8 +1,9 @@
 """Which Prefect run shows which ticket. The ticket is the truth, the run is a view and a form."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import JSON, ForeignKey
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from .base import Base
@@ -15,7 +16,7 @@ class DeskRun(Base):
     """The handlers' run of a ticket, what it shows, the form that it asks, and the last one applied.
 
     A form's number is used once: an answer to it is applied only while ``applied`` is lower, so that what
-    is taken twice is applied once. ``shown`` is a digest of all that Prefect was last told, and nothing
+    is taken twice is applied once. ``shown`` is what Prefect was last told (names, dates and numbers), and nothing
     while it was not told all of it; ``shown_until`` is when that changes without anything happening.
     ``draft`` is the text of an answer that was refused, so that nobody types it twice.
     """
@@ -28,7 +29,7 @@ class DeskRun(Base):
     asked: Mapped[int] = mapped_column(default=0)
     asked_after: Mapped[int] = mapped_column(default=0)
     applied: Mapped[int] = mapped_column(default=0)
-    shown: Mapped[str | None]
+    shown: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     shown_until: Mapped[datetime | None] = mapped_column(index=True)
     refused_because: Mapped[str | None] = mapped_column(SealedText)
     draft: Mapped[str | None] = mapped_column(SealedText)

@@ -16,12 +16,14 @@ from .holding import hold
 from .key_problems import heed_first_key, heed_key
 from .ladder import owner_of
 from .ledger import LedgerEntry, Verdict
+from .likeness import suggest_what_is_alike
 from .links import make_link
 from .numbering import next_reference
 from .outbox import Mail, MailKind, MailState, tell_handlers, write_mail
+from .owners import Owner
 from .promise import Correspondent, Promise
 from .routing import route
-from .suggestions import main_ticket, suggest
+from .suggestions import main_ticket
 from .threads import FORMER_OWNER, Named, Standing
 from .ticket import (
     Attachment,
@@ -89,8 +91,12 @@ def open_ticket(
     entry: LedgerEntry | None = None,
     linked_to: Ticket | None = None,
     may_belong_to: Iterable[Named] = (),
+    given_to: Owner | None = None,
 ) -> Ticket:
-    """Open a ticket for a report, start its clocks, route it and write every mail that follows."""
+    """Open a ticket for a report, start its clocks, route it and write every mail that follows.
+
+    ``given_to`` is the owner where a handler has said whose it is.
+    """
     ticket = Ticket(
         reference=next_reference(session, year=promise.local_day(received.arrived_at).year),
         arrived_at=received.arrived_at,
@@ -110,9 +116,9 @@ def open_ticket(
     ticket.messages = [_message(received, Direction.FROM_REPORTER, entry)]
     ticket.record("opened", by="intake", at=now, arrived_at=received.arrived_at.isoformat())
     session.flush()
-    suggest(session, ticket, may_belong_to, now=now)
+    suggest_what_is_alike(session, ticket, may_belong_to, on=promise.local_day(now), now=now)
     heed_first_key(session, ticket, received, promise, now=now)
-    _route(session, ticket, now=now, promise=promise)
+    _route(session, ticket, given_to, now=now, promise=promise)
     _write_first_mails(session, ticket, promise, now=now, answerable=received.may_be_answered)
     wind(session, ticket, promise, now=now)
     return ticket
@@ -228,12 +234,15 @@ def _write(
     )
 
 
-def _route(session: Session, ticket: Ticket, *, now: datetime, promise: Promise) -> None:
-    targets = [target.value for target in ticket.targets]
-    routed = route(session, targets, on=promise.local_day(now))
-    ticket.owner, ticket.routed_because = routed.owner, routed.because
-    owner = routed.owner.name if routed.owner else "triage"
-    tell_owner(session, ticket, ticket.record("routed", by="intake", at=now, owner=owner))
+def _route(
+    session: Session, ticket: Ticket, given_to: Owner | None, *, now: datetime, promise: Promise
+) -> None:
+    ticket.owner = given_to
+    if given_to is None:
+        targets = [target.value for target in ticket.targets]
+        routed = route(session, targets, on=promise.local_day(now))
+        ticket.owner, ticket.routed_because = routed.owner, routed.because
+    tell_owner(session, ticket, ticket.record("routed", by="intake", at=now, owner=ticket.owner_name))
 
 
 def tell_owner(session: Session, ticket: Ticket, given: Event) -> None:

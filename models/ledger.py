@@ -80,6 +80,12 @@ class LedgerEntry(Base):
             sqlite_where=text("same_as IS NOT NULL"),
             postgresql_where=text("same_as IS NOT NULL"),
         ),
+        Index(
+            "ix_ledger_to_be_cleared",
+            "id",
+            sqlite_where=text("forgotten_at IS NOT NULL AND cleared_at IS NULL"),
+            postgresql_where=text("forgotten_at IS NOT NULL AND cleared_at IS NULL"),
+        ),
         # What is asked of all messages is answered from this: behind `raw` a row is as long as its mail.
         Index("ix_ledger_outcome", "verdict", "ticket_id", "same_as"),
     )
@@ -103,6 +109,8 @@ class LedgerEntry(Base):
     next_try_at: Mapped[datetime | None]
     put_away_at: Mapped[datetime | None]
     ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
+    forgotten_at: Mapped[datetime | None]
+    cleared_at: Mapped[datetime | None]
 
 
 class Lying(Protocol):

@@ -30,8 +30,14 @@ class MailKind(StrEnum):
     IBD_COPY = "ibd_copy"
     ANSWER = "answer"
     STATE_CHANGED = "state_changed"
+    TOLD = "told"
+    ASKED = "asked"
+    EMBARGO = "embargo"
+    PUBLICATION = "publication"
     MESSAGE = "message"
+    ASSIGNED = "assigned"
     RUNG = "rung"
+    CONFIRM = "confirm"
     QUARANTINED = "quarantined"
     CANNOT_OPEN = "cannot_open"
     UNDELIVERED = "undelivered"
@@ -39,6 +45,12 @@ class MailKind(StrEnum):
     KEY_REFUSED = "key_refused"
     KEY_WARNING = "key_warning"
     ALARM = "alarm"
+
+
+#: What a human wrote to the reporter: it leaves however much mail has left.
+WRITTEN_BY_HAND = frozenset(
+    {MailKind.ANSWER, MailKind.TOLD, MailKind.ASKED, MailKind.EMBARGO, MailKind.PUBLICATION}
+)
 
 
 class MailState(StrEnum):

@@ -42,6 +42,12 @@ def in_quarantine(session: Session, *, dismissed: bool = False) -> list[LedgerEn
     return list(session.scalars(waiting.order_by(LedgerEntry.arrived_at, LedgerEntry.id)))
 
 
+def quarantined_on(session: Session, ticket_id: int) -> int:
+    """How many messages with a token of this ticket wait in quarantine for a human."""
+    of_it = [entry for entry in in_quarantine(session) if entry.ticket_id == ticket_id]
+    return len(of_it)
+
+
 def message_in_quarantine(session: Session, number: int) -> LedgerEntry:
     """The message that a ledger number stands for, also by the number of a copy; raises :class:`Refused`."""
     entry = session.get(LedgerEntry, number)

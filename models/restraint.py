@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from .outbox import Mail, MailKind, MailState
+from .outbox import WRITTEN_BY_HAND, Mail, MailKind, MailState
 from .states import TicketState
 from .undeliverable import is_undeliverable
 
@@ -54,7 +54,7 @@ class Limits:
 
 def why_held_back(session: Session, mail: Mail, limits: Limits) -> str | None:
     """Why a mail is not to leave now, as a code; ``None`` when it may."""
-    if mail.problem == BY_HAND or mail.kind in (MailKind.ANSWER, MailKind.IBD_COPY):
+    if mail.problem == BY_HAND or mail.kind in (*WRITTEN_BY_HAND, MailKind.IBD_COPY):
         return None
     if mail.party == "reporter" and is_undeliverable(session, mail.recipient):
         return UNDELIVERABLE
@@ -70,9 +70,9 @@ def why_held_back(session: Session, mail: Mail, limits: Limits) -> str | None:
 def was_told(session: Session, mail: Mail, problem: str) -> bool:
     """Whether the handlers know already why mail to this address is held back.
 
-    Of an answer and of a closing they hear each time: no clock is left to remind them.
+    Of what a human wrote and of a closing they hear each time: no clock is left to remind them.
     """
-    if mail.kind is MailKind.ANSWER or is_closing(mail):
+    if mail.kind in WRITTEN_BY_HAND or is_closing(mail):
         return False
     others = select(Mail.id).where(
         Mail.recipient_digest == mail.recipient_digest, Mail.state == MailState.PARKED, Mail.id != mail.id

@@ -50,6 +50,14 @@ def route(session: Session, targets: Sequence[str], *, on: date) -> Route:
     return Route(asset.owner, asset, str(place), _reason(place, asset), tuple(others))
 
 
+def assets_of(session: Session, targets: Sequence[str], *, on: date) -> dict[str, Asset | None]:
+    """What each target falls under on a day, by the target in the form that is compared."""
+    places = dict.fromkeys(normalise(target) for target in targets)
+    may_be = {place: list(_listings(place)) for place in places if not isinstance(place, Unusable)}
+    listed = _listed_assets(session, may_be.values(), on)
+    return {str(place): _most_exact(listings, listed) for place, listings in may_be.items()}
+
+
 def _listings(place: Host | Address) -> Iterator[Listing]:
     """Everything that the directory may list a place under, the most exact first."""
     if isinstance(place, Host):

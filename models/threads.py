@@ -96,8 +96,8 @@ def _is_still_owner(session: Session, thread: Thread) -> bool:
     if thread.owner_id is not None:
         is_theirs = thread.owner_id == thread.ticket.owner_id
         return is_theirs or stands_in(session, thread.owner_id, thread.ticket.owner_id)
-    assigned = select(Event.id).where(Event.ticket_id == thread.ticket_id, Event.kind == "assigned")
-    return session.scalars(assigned.limit(1)).first() is None
+    assigned = select(Event.facts).where(Event.ticket_id == thread.ticket_id, Event.kind == "assigned")
+    return not any("to" in facts for facts in session.scalars(assigned))
 
 
 def _ticket_of_signer(session: Session, claims: Claims) -> Ticket | None:

@@ -68,6 +68,7 @@ class Ticket(Base):
     arrived_at: Mapped[datetime]
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None] = mapped_column(index=True)
+    forgotten_at: Mapped[datetime | None]
     expected_fix_on: Mapped[date | None]
     embargo_ends_at: Mapped[datetime | None]
     severity: Mapped[Severity | None]

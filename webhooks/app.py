@@ -1,7 +1,7 @@
 """The web app: status pages behind secret links, the same for programs, and its health.
 
-It reads; all that it ever changes is whether somebody has seen a rung of the ladder. Nothing that it
-serves needs JavaScript, a cookie, or another host.
+It reads; all that it ever changes is whether somebody has seen a rung of the ladder, or confirms what they
+want to do. Nothing that it serves needs JavaScript, a cookie, or another host.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from ..models.vault import vault
 from ..settings import Settings, read_secret
 from .acknowledging import acknowledging
 from .api import offer_api, status_api
+from .confirming import confirming
 from .database import open_database
 from .discretion import name_the_route, silence_the_development_server
 from .health import health
@@ -57,11 +58,11 @@ def _serve(app: Site) -> None:
     app.after_request(protect)
     limiter = limiter_for(app)
     per_asker = limiter.shared_limit(app.settings.web.rate_limit, scope="secret link")
-    for guarded in (secret_pages, status_api, acknowledging):
+    for guarded in (secret_pages, status_api, acknowledging, confirming):
         per_asker(guarded)
     limiter.shared_limit(app.settings.web.rate_limit, scope="well known")(well_known)
     limiter.shared_limit(app.settings.web.rate_limit, scope="promise")(promise)
-    for blueprint in (pages, secret_pages, acknowledging, health, well_known, promise):
+    for blueprint in (pages, secret_pages, acknowledging, confirming, health, well_known, promise):
         app.register_blueprint(blueprint)
     offer_api(app, version("meldbalie"))
     refuse_alike(app, limiter)

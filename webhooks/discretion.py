@@ -15,7 +15,7 @@ ROUTE_KEY = "meldbalie.route"
 MASK = "[secret]"
 
 _SECRETS = re.compile(
-    r"(?P<path>/s/|/a/|/api/v1/status/)(?!<token>)[^\s\"']+"
+    r"(?P<path>/s/|/a/|/c/|/api/v1/status/)(?!<token>)[^\s\"']+"
     r"|(?P<bearer>\bBearer\s+)[^\s\"']+"
     r"|(?P<refused>Invalid request from ip=).*",
     re.IGNORECASE,

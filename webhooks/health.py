@@ -3,7 +3,7 @@
 Each part is ``ok``, ``late``, ``alarm`` or ``down``:
 
 - ``database``: ``down`` when it cannot be asked.
-- ``intake``, ``deliver``: by their lease. ``late`` once it ran out more than two minutes ago, or was
+- ``intake``, ``deliver``, ``attend`` (the desk): by their lease. ``late`` once it ran out more than two minutes ago, or was
   never taken; ``down`` after a quarter of an hour.
 - ``sweep``: by its sign of life. ``late`` when three sweeps were not made: no reminder leaves. ``down`` a
   quarter of an hour later, like the others: whoever watches us must not overlook it for long.
@@ -32,7 +32,7 @@ from ..models.published_keys import PublishedKey
 from .database import db
 from .site import log, site
 
-LEASES = ("intake", "deliver")
+LEASES = ("intake", "deliver", "attend")
 AUDIT = "audit"
 SWEEP = "sweep"
 BETWEEN_SHIFTS = timedelta(minutes=2)

@@ -19,7 +19,7 @@ from .supervisor import Child
 LOOPBACK = "127.0.0.1"
 ANYWHERE = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104  (asked about, never bound)
 PROBE_SECONDS = 2.0
-LOOKED_AT = "ticket/ticket"  # flow and deployment
+LOOKED_AT = "attend/attend"  # flow and deployment
 NOT_FOR_CHILDREN = ("PREFECT_", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_")
 
 
@@ -27,9 +27,10 @@ def prefect_server(config: Settings, variables: Mapping[str, str] | None = None)
     """Prefect's server with its UI, on loopback; ``variables`` are added to its environment."""
     port, desk = config.prefect.port, urlsplit(config.prefect_ui).netloc
     module = [sys.executable, "-m", "meldbalie.flows.operator.prefect_server"]
+    accounts = ["--account-header", config.prefect.account_header]
     return Child(
         name="prefect",
-        command=[*module, "--port", str(port), "--also-known-as", desk],
+        command=[*module, "--port", str(port), "--also-known-as", desk, *accounts],
         environment={**environment(config), **server_variables(config), **(variables or {})},
         is_ready=lambda: answers(f"http://{LOOPBACK}:{port}/api/ready"),
         listens_on=(LOOPBACK, port),

@@ -89,19 +89,20 @@ def _with_headers(send: Send, host: str) -> Send:
     return guarded
 
 
-def serve(port: int, names: Iterable[str]) -> None:
+def serve(port: int, names: Iterable[str], account_header: str) -> None:
     """Run the server with all of its services until it is told to stop."""
     import uvicorn
     from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
 
+    from .prefect_accounts import Accounts
     from .prefect_shredder import Shredder
 
     settings = get_current_settings().server
     database = settings.database.connection_url
     shredder = Shredder(create_app(final=True), database.get_secret_value() if database else "")
     uvicorn.run(
-        app=Guard(shredder, names),
+        app=Guard(Accounts(shredder, account_header), names),
         host="127.0.0.1",
         port=port,
         timeout_keep_alive=settings.api.keepalive_timeout,
@@ -118,9 +119,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=serve.__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--also-known-as", default="", metavar="HOST[:PORT]")
+    parser.add_argument("--account-header", default="", metavar="NAME")
     given = parser.parse_args()
     name = HOST.fullmatch(given.also_known_as.encode("ascii", "replace"))
-    serve(given.port, [name[1].decode("ascii")] if name else [])
+    serve(given.port, [name[1].decode("ascii")] if name else [], given.account_header)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 #     flows/operator/system-packages.sh run          what an installation and the demo need
 #     flows/operator/system-packages.sh run test     what the tests need as well
 #
-# Dovecot and PostgreSQL are run by Meldbalie itself, in directories of its own. Their system
+# Dovecot, PostgreSQL and nginx are run by Meldbalie itself, in directories of its own. Their system
 # services are therefore not started: on a mail or database server of yours nothing changes.
 set -eu
 
@@ -25,6 +25,7 @@ needed() {
             need "command -v sieve-test" dovecot-sieve "answers mail in the tests for who is away"
             need "command -v chromium" chromium "looks at the pages in the tests"
             need "command -v chromedriver" chromium-driver "drives that browser"
+            need "command -v nginx || test -x /usr/sbin/nginx" nginx-light "is the reverse proxy of the tests"
             ;;
         *)
             say "$purpose: say run, or run test"
@@ -106,6 +107,7 @@ trap 'rm -f "$log"' EXIT
 ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1 || update || fail "The package lists cannot be fetched"
 keep_service_off dovecot-imapd dovecot.service
 keep_service_off postgresql postgresql.service
+keep_service_off nginx-light nginx.service
 say "installing$missing"
 install || { update && install; } || fail "The packages cannot be installed"
 missing=

@@ -2,19 +2,27 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
+from meldbalie.flows.answers import take_answer
 from meldbalie.flows.deliver import deliver
-from meldbalie.flows.installation import Installation
+from meldbalie.flows.desk import prefect_api
+from meldbalie.flows.installation import Installation, Records
 from meldbalie.flows.intake import intake
+from meldbalie.flows.runs import Question
+from meldbalie.flows.showing import prepare
 from meldbalie.models import acts
 from meldbalie.models.clocks import Clock
+from meldbalie.models.desk import DeskRun
 from meldbalie.models.ledger import LedgerEntry, Verdict
 from meldbalie.models.outbox import Mail, MailKind, Thread
 from meldbalie.models.ticket import ticket_called
-from meldbalie.tests.flows.world import World
+from meldbalie.tests.flows.world import PIN, World
 from meldbalie.tests.prefect_server import PrefectServer
 from meldbalie.tests.waiting import until
+from prefect.client.schemas.objects import FlowRun
 from sqlalchemy import select
 
 
@@ -84,8 +92,31 @@ def _content(file: Path) -> bytes:
 def works_with(world: World, monkeypatch: pytest.MonkeyPatch, place: Installation) -> None:
     """Let this world's flows work with another installation from here on."""
     world.place = place
-    for module in ("audit", "dead_man", "deliver", "intake", "sweep", "reconcile", "ticket"):
+    for module in ("attend", "audit", "dead_man", "deliver", "intake", "sweep", "reconcile"):
         monkeypatch.setattr(f"meldbalie.flows.{module}.installation", lambda: place)
+
+
+def run_of(world: World, reference: str) -> FlowRun:
+    """The run that shows a ticket, as Prefect has it now."""
+    with world.place.database.reading() as session:
+        row = session.get_one(DeskRun, ticket_called(session, reference).id)
+    with prefect_api() as client:
+        return client.read_flow_run(UUID(row.run_id))
+
+
+def form_of(place: Records, reference: str) -> Question:
+    """The next form of an open ticket, and the card above it."""
+    shown = prepare(place, reference, anyhow=True)
+    assert shown is not None
+    assert shown.question is not None
+    return shown.question
+
+
+def fills_in(place: Records, reference: str, **answer: Any) -> str:
+    """The handler fills in the form, with their PIN; gives what came of it."""
+    asked = form_of(place, reference)
+    proof = {"pin": PIN} if "pin" in asked.schema["properties"] else {}
+    return take_answer(place, reference, asked.number, {"who": "Balie", **proof, **answer})
 
 
 def answers(world: World, reference: str) -> None:

@@ -12,10 +12,10 @@ from meldbalie.flows.clock_words import clocks_in_words
 from meldbalie.flows.desk import answered, run_name
 from meldbalie.flows.history_words import SENTENCES, told
 from meldbalie.flows.operator import clocks
-from meldbalie.flows.ticket import next_form, take_answer
 from meldbalie.models.milestones import milestones_of
 from meldbalie.models.ticket import Event, ticket_called
-from meldbalie.tests.flows.glances import answers, goes_round, history
+from meldbalie.tests.flows.glances import answers, form_of, goes_round, history
+from meldbalie.tests.flows.glances import fills_in as fill_in
 from meldbalie.tests.flows.world import NAME, World
 from meldbalie.tests.models.reports import ANONYMOUS
 from meldbalie.tests.models.reports import reported as files
@@ -32,15 +32,12 @@ def reported(world: World) -> str:
 
 
 def fills_in(world: World, **answer: Any) -> str:
-    asked = next_form(world.place, FIRST)
-    assert asked is not None
-    return take_answer(world.place, FIRST, asked[0], {"who": "Balie", **answer})
+    return fill_in(world.place, FIRST, **answer)
 
 
 def card(world: World) -> str:
-    asked = next_form(world.place, FIRST)
-    assert asked is not None
-    return str(asked[1].model_fields) + str(asked[1]._description)
+    asked = form_of(world.place, FIRST)
+    return f"{asked.schema}{asked.card}"
 
 
 def test_a_handler_notes_and_withdraws_milestones_through_the_form(world: World, reported: str) -> None:
@@ -62,11 +59,7 @@ def test_a_handler_notes_and_withdraws_milestones_through_the_form(world: World,
 def test_a_milestone_that_just_happened_is_taken_while_time_goes_on(world: World, reported: str) -> None:
     ticks = count()
     place = replace(world.place, clock=lambda: world.present() + timedelta(microseconds=next(ticks)))
-    asked = next_form(place, FIRST)
-    assert asked is not None
-
-    noted = {"action": "note a milestone", "who": "Balie", "milestone": "exploited"}
-    assert take_answer(place, FIRST, asked[0], noted) == "applied"
+    assert fill_in(place, FIRST, action="note a milestone", milestone="exploited") == "applied"
 
 
 def test_clocks_stand_still_while_a_supplier_is_waited_for_and_the_card_says_so(

@@ -4,8 +4,8 @@ import shutil
 from typing import Any
 
 import pytest
+from meldbalie.flows.answers import take_answer
 from meldbalie.flows.intake import intake
-from meldbalie.flows.ticket import next_form, take_answer
 from meldbalie.mailbox.letter import Letter
 from meldbalie.mailbox.opening import Opened
 from meldbalie.mailbox.problem import Problem
@@ -17,6 +17,8 @@ from meldbalie.models.states import CloseReason
 from meldbalie.models.ticket import ticket_called
 from meldbalie.tests.flows.glances import (
     answers,
+    fills_in,
+    form_of,
     goes_round,
     history,
     outbox,
@@ -117,12 +119,10 @@ def test_an_answer_to_a_machines_report_brings_the_link_to_read_it_by(world: Wor
 def test_two_open_forms_lose_no_answer_and_apply_none_twice(world: World) -> None:
     world.arrives(world.reports())
     goes_round(world)
-    first, second = next_form(world.place, FIRST), next_form(world.place, FIRST)
-    assert first is not None
-    assert second is not None
+    first, second = form_of(world.place, FIRST).number, form_of(world.place, FIRST).number
     confirm = {"action": "confirm", "who": "Balie"}
 
-    said = [take_answer(world.place, FIRST, number, confirm) for number in (second[0], first[0], second[0])]
+    said = [take_answer(world.place, FIRST, number, confirm) for number in (second, first, second)]
 
     assert said == ["applied", "refused", "applied before"]
     assert history(world, FIRST).count("moved") == 1
@@ -131,15 +131,11 @@ def test_two_open_forms_lose_no_answer_and_apply_none_twice(world: World) -> Non
 def test_a_form_that_would_drop_a_field_is_refused(world: World) -> None:
     world.arrives(world.reports())
     goes_round(world)
-    form = next_form(world.place, FIRST)
-    assert form is not None
-    accept = {"action": "accept: it will be fixed", "who": "Balie", "expected_fix_date": "2126-12-01"}
+    accept = {"action": "accept: it will be fixed", "expected_fix_date": "2126-12-01"}
 
-    assert take_answer(world.place, FIRST, form[0], accept) == "refused"
+    assert fills_in(world.place, FIRST, **accept) == "refused"
 
-    asked_again = next_form(world.place, FIRST)
-    assert asked_again is not None
-    assert "makes no use of expected fix date" in str(asked_again[1]._description)
+    assert "makes no use of expected fix date" in form_of(world.place, FIRST).card
     assert "moved" not in history(world, FIRST)
 
 

@@ -17,7 +17,6 @@ from meldbalie.flows.deliver import deliver
 from meldbalie.flows.filing import file_entry
 from meldbalie.flows.intake import intake, put_away, take_waiting
 from meldbalie.flows.shifts import Shift
-from meldbalie.flows.ticket import next_form, take_answer
 from meldbalie.mailbox.compose import Draft, sealed
 from meldbalie.mailbox.imap import IntakeMailbox
 from meldbalie.mailbox.keyring import Keyring
@@ -31,6 +30,7 @@ from meldbalie.models.ticket import ticket_called
 from meldbalie.tests.flows.glances import (
     answers,
     clocks,
+    fills_in,
     goes_round,
     history,
     outbox,
@@ -333,10 +333,7 @@ def test_what_a_machine_reports_is_a_ticket_that_a_handler_releases(world: World
     assert world.mail.mails(world.people.ibd.address) == []
     assert told(world, MailKind.HANDLER_REPORT) == told(world, MailKind.UNDELIVERED)
 
-    asked = next_form(world.place, FIRST)
-    assert asked is not None
-    release = {"action": "release the copy for the IBD", "who": "Balie"}
-    assert take_answer(world.place, FIRST, asked[0], release) == "applied"
+    assert fills_in(world.place, FIRST, action="release the copy for the IBD") == "applied"
     deliver(minutes=0)
 
     [copy] = world.read_by(world.people.ibd)

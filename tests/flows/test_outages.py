@@ -6,7 +6,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from meldbalie.flows import desk as desks
 from meldbalie.flows import intake as intakes
 from meldbalie.flows.discretion import WorkFailed
 from meldbalie.flows.shifts import Shift
@@ -96,7 +95,6 @@ def test_a_database_server_that_goes_away_is_waited_for(
 def test_a_message_is_not_blamed_for_a_full_disk(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     place = desk.world.place
     monkeypatch.setattr(intakes, "installation", lambda: place)
-    monkeypatch.setattr(desks, "show_if_possible", lambda place, reference: None)
     desk.world.present.passes(minutes=1)
     report, verdict = desk.plain()
     desk.arrives((report + b"A long line.\r\n" * 20_000, verdict))

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from meldbalie.flows import deliver as delivering
-from meldbalie.flows import desk, key_watch
+from meldbalie.flows import key_watch
 from meldbalie.flows import sweep as sweeping
 from meldbalie.flows.filing import file_entry
 from meldbalie.flows.reconcile import _tickets_to_show
@@ -89,7 +89,6 @@ def sweeps(world: World, monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr(sweeping, "installation", lambda: world.place)
     monkeypatch.setattr(sweeping, "get_run_logger", lambda: logging.getLogger(__name__))
     monkeypatch.setattr(key_watch, "TICKETS_AT_ONCE", 20)
-    monkeypatch.setattr(desk, "show_if_possible", lambda _place, _reference: None)
     return sweeping.sweep.fn()
 
 

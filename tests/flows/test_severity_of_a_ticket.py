@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 from meldbalie.flows import deliver as delivering
-from meldbalie.flows.desk import prefect_api, run_tags, show
+from meldbalie.flows.answers import take_answer
+from meldbalie.flows.attend import attend
 from meldbalie.flows.operator import show as show_command
 from meldbalie.flows.operator import tickets as tickets_command
-from meldbalie.flows.ticket import next_form, take_answer
 from meldbalie.models.ticket import ticket_called
-from meldbalie.tests.flows.glances import goes_round, history
+from meldbalie.tests.flows.glances import fills_in as fill_in
+from meldbalie.tests.flows.glances import form_of, goes_round, history, run_of
 from meldbalie.tests.flows.world import World
 from meldbalie.webhooks.status import status_of
 
@@ -27,21 +28,12 @@ def reported(world: World) -> World:
     return world
 
 
-def asked(world: World) -> tuple[int, Any]:
-    form = next_form(world.place, FIRST)
-    assert form is not None
-    return form
-
-
 def fills_in(world: World, **answer: Any) -> str:
-    number, _ = asked(world)
-    return take_answer(
-        world.place, FIRST, number, {"who": "Balie", "action": "set the severity", "text": WHY, **answer}
-    )
+    return fill_in(world.place, FIRST, **{"action": "set the severity", "text": WHY, **answer})
 
 
 def card(world: World) -> str:
-    return str(asked(world)[1]._description)
+    return form_of(world.place, FIRST).card
 
 
 def test_a_handler_sets_the_severity_and_the_card_says_so(reported: World) -> None:
@@ -84,11 +76,15 @@ def test_what_is_refused_stands_on_the_card_and_changes_nothing(
 
 
 def test_a_second_handler_is_told_of_the_rating_before_theirs(reported: World) -> None:
-    first, second = asked(reported)[0], asked(reported)[0]
-    rates = {"who": "Balie", "action": "set the severity"}
+    first, second = form_of(reported.place, FIRST), form_of(reported.place, FIRST)
+    rates = {
+        "who": "Balie",
+        "action": "set the severity",
+        "seen": first.schema["properties"]["seen"]["default"],
+    }
 
-    assert take_answer(reported.place, FIRST, first, rates | {"severity": "low"}) == "applied"
-    assert take_answer(reported.place, FIRST, second, rates | {"severity": "high"}) == "refused"
+    assert take_answer(reported.place, FIRST, first.number, rates | {"severity": "low"}) == "applied"
+    assert take_answer(reported.place, FIRST, second.number, rates | {"severity": "high"}) == "refused"
 
     shown = card(reported)
     assert "- Severity: low" in shown
@@ -97,15 +93,15 @@ def test_a_second_handler_is_told_of_the_rating_before_theirs(reported: World) -
 
 
 def test_the_run_is_found_by_its_severity(reported: World) -> None:
-    run = show(reported.place, FIRST)
+    attend(minutes=0)
+    run = run_of(reported, FIRST)
+    assert "severity:unrated" in run.tags
     assert fills_in(reported, severity="none") == "applied"
 
-    assert show(reported.place, FIRST) == run
+    attend(minutes=0)
 
-    with prefect_api() as client:
-        tags = client.read_flow_run(run).tags
-    with reported.place.database.reading() as session:
-        assert set(tags) == set(run_tags(ticket_called(session, FIRST)))
+    assert run_of(reported, FIRST).id == run.id
+    tags = run_of(reported, FIRST).tags
     assert "severity:none" in tags
     assert "severity:unrated" not in tags
 

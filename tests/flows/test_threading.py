@@ -8,7 +8,6 @@ import pytest
 from meldbalie.flows.deliver import deliver
 from meldbalie.flows.operator import outbox as outbox_command
 from meldbalie.flows.operator import show
-from meldbalie.flows.ticket import next_form, take_answer
 from meldbalie.models import acts
 from meldbalie.models.ledger import Verdict
 from meldbalie.models.outbox import MailKind, MailState
@@ -26,6 +25,7 @@ from meldbalie.tests.flows.glances import (
     verdicts,
     works_with,
 )
+from meldbalie.tests.flows.glances import fills_in as fill_in
 from meldbalie.tests.flows.test_intake_verdicts import bounce
 from meldbalie.tests.flows.world import NAME, World
 from sqlalchemy import update
@@ -43,9 +43,7 @@ def from_stranger(world: World, message: bytes) -> bytes:
 
 def decides(world: World, reference: str, **answer: str) -> str:
     """A handler fills in the form of a ticket."""
-    asked = next_form(world.place, reference)
-    assert asked is not None
-    return take_answer(world.place, reference, asked[0], {"who": "Balie", **answer})
+    return fill_in(world.place, reference, **answer)
 
 
 def test_the_signature_of_the_reporter_joins_and_that_of_another_does_not(world: World) -> None:

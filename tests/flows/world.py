@@ -21,6 +21,7 @@ from meldbalie.mailbox.keyring import Keyring
 from meldbalie.mailbox.opening import Opened, open_letter
 from meldbalie.models.migrate import migrate
 from meldbalie.models.owner_import import import_owners
+from meldbalie.models.pins import set_pin
 from meldbalie.models.ticket import Ticket
 from meldbalie.settings import Prefect, use
 from meldbalie.tests.prefect_server import PrefectServer
@@ -28,6 +29,8 @@ from sqlalchemy import select
 
 START = datetime(2026, 11, 19, 13, 5, tzinfo=UTC)
 
+#: How the handler proves who they are, where a test does not ask for links.
+PIN = "58-ganzen"
 #: Who the reporter is; no sink but the sealed mail to the reporter may hold any of it.
 NAME = "Sanne de Vries"
 PHONE = "06 12 34 56 78"
@@ -127,11 +130,12 @@ def make_world(
     )
     if database_url:
         written = written.replace(f"sqlite:///{directory / 'meldbalie.db'}", database_url)
-    file.write_text(written)
+    file.write_text(f'{written}\n[desk]\nsecond_factor = "pin"\n')
     config = use(file)
     assert config.prefect == Prefect(api_url=prefect.api_url, home=prefect.home)
     place = install(config, clock=present)
     migrate(place.database)
     with place.database.unit_of_work() as session:
         import_owners(session, owner_directory(people), on=place.promise.local_day(place.clock()))
+        set_pin(session, place.promise.triage[0].name, PIN, now=place.clock())
     return place

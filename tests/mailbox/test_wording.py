@@ -4,7 +4,7 @@ import re
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from jinja2 import UndefinedError
@@ -22,7 +22,6 @@ from meldbalie.mailbox.wording_facts import (
     HandlerNotice,
     HandlerReport,
     IbdCopy,
-    Kind,
     Message,
     MessageNotice,
     OwnerNotice,
@@ -41,11 +40,22 @@ from meldbalie.mailbox.wording_parts import (
     AlarmLine,
     Attachment,
     Desk,
+    Kind,
     Label,
     Match,
     MayBelong,
     OnRequest,
     Text,
+)
+from meldbalie.mailbox.wording_told import (
+    Asked,
+    AskedPlain,
+    Assigned,
+    AssignedNotice,
+    Embargo,
+    Publication,
+    Told,
+    ToldPlain,
 )
 from meldbalie.models.alarms import AlarmKind
 
@@ -113,6 +123,11 @@ ANSWER = Answer(
 STATE_CHANGED = StateChanged(
     ticket=TICKET, state=STATE, next_step=NEXT, reason="Nagebootst.", closed_because=None
 )
+TOLD = Told(ticket=TICKET, message="Dank.\n\n    Wij kijken in de logs.")
+ASKED = Asked(ticket=TICKET, message="Welke browser was het?\n\n    En welke versie?")
+EMBARGO = Embargo(ticket=TICKET, ends_at=DUE, was=ARRIVED, reason="De leverancier vraagt tijd.")
+PUBLICATION = Publication(ticket=TICKET, on=date(2026, 12, 24), reason="Wij schrijven een bericht.")
+ASSIGNED = Assigned(ticket=TICKET, run_url=RUN, by="Fatima", reason="Jij kent het systeem.")
 MESSAGE = Message(
     ticket=TICKET,
     sender="reporter",
@@ -164,6 +179,14 @@ EVERY: tuple[Facts, ...] = (
     AnswerPlain(ticket=TICKET),
     STATE_CHANGED,
     StateChangedPlain(ticket=TICKET, state=STATE, next_step=NEXT),
+    TOLD,
+    ToldPlain(ticket=TICKET),
+    ASKED,
+    AskedPlain(ticket=TICKET),
+    EMBARGO,
+    PUBLICATION,
+    ASSIGNED,
+    AssignedNotice(ticket=TICKET, run_url=RUN),
     MESSAGE,
     MESSAGE_NOTICE,
     RUNG,
@@ -568,6 +591,76 @@ def test_the_plain_answer_points_to_the_secret_link_without_repeating_it() -> No
 
     assert "op uw geheime link: de link uit onze ontvangstbevestiging" in dutch(text)
     assert "at your secret link: the link from our confirmation of receipt" in english(text)
+
+
+def test_who_is_asked_reads_that_we_wait_and_who_is_told_need_not_react() -> None:
+    asked, told = word(ASKED, DESK), word(TOLD, DESK)
+
+    assert "Wij wachten op u" in dutch(asked)
+    assert "We are waiting for you" in english(asked)
+    assert "U hoeft er niet op te reageren" in dutch(told)
+    assert "You need not react to it" in english(told)
+    assert "    En welke versie?" in below(asked)
+    assert "    Wij kijken in de logs." in below(told)
+
+
+@pytest.mark.parametrize("kind", [ToldPlain, AskedPlain])
+def test_without_a_key_the_words_wait_at_the_secret_link(kind: type[Facts]) -> None:
+    text = word(kind(ticket=TICKET), DESK)
+
+    assert "U leest" in dutch(text)
+    assert "geheime link" in dutch(text)
+    assert "at your secret link" in english(text)
+    assert ("wij wachten op uw reactie" in dutch(text)) is (kind is AskedPlain)
+    assert ("we are waiting for your reply" in english(text)) is (kind is AskedPlain)
+
+
+def test_an_embargo_gives_date_hour_and_zone_and_what_it_was() -> None:
+    text = word(EMBARGO, DESK)
+
+    assert DUE_NL in dutch(text)
+    assert f"in de plaats van: {ARRIVED_NL}" in dutch(text)
+    assert DUE_EN in english(text)
+    assert f"takes the place of: {ARRIVED_EN}" in english(text)
+    assert "De leverancier vraagt tijd." in below(text)
+    assert "in de plaats van" not in dutch(word(replace(EMBARGO, was=None), DESK))
+
+
+def test_an_embargo_that_is_taken_back_leaves_the_condition_of_the_policy() -> None:
+    text = word(replace(EMBARGO, ends_at=None, was=DUE), DESK)
+
+    assert f"trekken ons voorstel in om over uw melding {TICKET} niets bekend" in dutch(text)
+    assert DUE_NL in dutch(text)
+    assert "deel het probleem niet met anderen tot het is opgelost" in dutch(text)
+    assert DUE_EN in english(text)
+    assert "do not share the problem with others until it has been solved" in english(text)
+
+
+def test_a_publication_is_proposed_on_a_day_and_names_nobody_unasked() -> None:
+    text = word(PUBLICATION, DESK)
+
+    assert "donderdag 24 december 2026" in dutch(text)
+    assert "Thursday 24 December 2026" in english(text)
+    assert "Bent u het ermee eens?" in dutch(text)
+    assert "Do you agree?" in english(text)
+    assert "Zonder uw toestemming noemen wij u niet" in dutch(text)
+    assert "Without your consent we do not name you" in english(text)
+    assert "Wij schrijven een bericht." in below(text)
+
+
+@pytest.mark.parametrize("facts", [EMBARGO, PUBLICATION, ASSIGNED], ids=by_kind)
+def test_an_explanation_that_is_not_given_is_not_announced(facts: Any) -> None:
+    assert "toelichting" in dutch(word(facts, DESK))
+    assert "toelichting" not in word(replace(facts, reason=None), DESK).body
+
+
+def test_who_gets_a_ticket_reads_from_whom_but_not_without_a_key() -> None:
+    sealed, plain = word(ASSIGNED, DESK), word(AssignedNotice(ticket=TICKET, run_url=RUN), DESK)
+
+    assert "aan u toegewezen door Fatima" in dutch(sealed)
+    assert "assigned to you by Fatima" in english(sealed)
+    assert "Fatima" not in plain.body
+    assert RUN in plain.body
 
 
 def test_a_change_of_state_has_label_next_step_and_reason() -> None:

@@ -9,10 +9,11 @@ from meldbalie.models import acts
 from meldbalie.models.clocks import ClockKind
 from meldbalie.models.errors import AnswerIncomplete, IllegalMove, Refused
 from meldbalie.models.filing import Received
-from meldbalie.models.links import SecretLink, make_link
-from meldbalie.models.outbox import MailKind, MailState
+from meldbalie.models.links import SecretLink, make_link, token_hash
+from meldbalie.models.outbox import MailKind, MailState, Thread
 from meldbalie.models.session import Database
 from meldbalie.models.states import NEXT_STATES, CloseReason, TicketState
+from meldbalie.models.threads import FORMER_OWNER, standing_of
 from meldbalie.models.ticket import Direction, Ticket, WaitingOn, ticket_called
 from meldbalie.tests.models.reports import (
     ADDRESS,
@@ -330,8 +331,8 @@ def test_an_answer_that_nobody_can_read_is_not_published_and_the_clock_ends(
         assert unreached[1:] == [{"what": "state"}, {"what": "state"}, {"what": "closing"}]
 
 
-def assign(session: Session, ticket: Ticket, to: str) -> None:
-    acts.assign(session, ticket, to=to, because="theirs", **WHO)
+def assign(session: Session, ticket: Ticket, to: str, by: str = "Fatima") -> None:
+    acts.assign(session, ticket, to=to, because="theirs", team=PROMISE.triage, by=by, now=NOW)
 
 
 def test_a_new_owner_gets_the_report_each_time_that_it_becomes_theirs(database: Database) -> None:
@@ -365,7 +366,7 @@ def test_owners_who_share_an_address_can_hand_a_ticket_to_each_other(database: D
 def test_a_ticket_is_not_assigned_to_nobody_nor_to_whoever_has_it(database: Database) -> None:
     reference = reported(database)
 
-    assert "known are: Web team" in str(refused(database, reference, assign, to="Nobody"))
+    assert "known are: Web team, Fatima, Jeroen" in str(refused(database, reference, assign, to="Nobody"))
     assert "already with Web team" in str(refused(database, reference, assign, to="Web team"))
     act(database, reference, ACCEPT)
     act(database, reference, close)
@@ -375,7 +376,62 @@ def test_a_ticket_is_not_assigned_to_nobody_nor_to_whoever_has_it(database: Data
 def test_without_a_directory_the_refusal_says_so(database: Database) -> None:
     reference = reported(database, owner=None)
 
-    assert "none yet" in str(refused(database, reference, assign, to="Web team"))
+    assert "none yet" in str(refused(database, reference, acts.assign, to="Web team", because="", **WHO))
+
+
+def test_a_handler_gets_a_ticket_to_work_on_and_its_owner_stays_the_owner(database: Database) -> None:
+    reference = reported(database)
+
+    act(database, reference, assign, "Jeroen")
+    act(database, reference, assign, "Fatima")
+
+    with database.reading() as session:
+        ticket = ticket_called(session, reference)
+        assert (ticket.handler, ticket.owner_name) == ("Fatima", "Web team")
+        [mail] = mails(session, MailKind.ASSIGNED)  # who takes a ticket needs no mail of it
+        assert (mail.recipient, mail.party) == ("jeroen@voorbeeld.example", "staff")
+        assert mail.facts == {"by": "Fatima", "because": "theirs"}
+        assert told(ticket)[-2:] == ["assigned"] * 2
+        assert ticket.history[-1].facts == {"handler": "Fatima", "was": "Jeroen"}
+        assert len(mails(session, MailKind.OWNER_REPORT)) == 1
+    assert "already with Fatima" in str(refused(database, reference, assign, to="Fatima"))
+    assert mailed_anew(database, reference) == 2
+
+
+def mailed_anew(database: Database, reference: str) -> int:
+    """How many mails say so when the ticket goes to Jeroen again."""
+    act(database, reference, assign, "Jeroen", by="Team lead")
+    with database.reading() as session:
+        return len(mails(session, MailKind.ASSIGNED))
+
+
+def test_a_name_of_an_owner_and_of_a_handler_is_the_owners(database: Database) -> None:
+    reference = reported(database)
+    with database.unit_of_work() as session:
+        add_owner(session, "Jeroen", "cert@leverancier.example")
+
+    act(database, reference, assign, "Jeroen")
+
+    with database.reading() as session:
+        ticket = ticket_called(session, reference)
+        assert (ticket.handler, ticket.owner_name) == (None, "Jeroen")
+
+
+def test_a_ticket_that_goes_to_a_handler_does_not_silence_its_owner(database: Database) -> None:
+    reference = reported(database)
+    with database.unit_of_work() as session:
+        thread = Thread(
+            ticket=ticket_called(session, reference), party="owner", token="t", token_hash=token_hash("t")
+        )
+        session.add(thread)
+        assert standing_of(session, thread).party == "owner"
+
+        assign(session, thread.ticket, "Jeroen")
+        assert standing_of(session, thread).party == "owner"
+
+        add_owner(session, "Supplier", "cert@leverancier.example")
+        assign(session, thread.ticket, "Supplier")
+        assert standing_of(session, thread).party == FORMER_OWNER
 
 
 def test_only_a_copy_that_waits_for_somebody_is_released(database: Database) -> None:

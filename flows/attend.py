@@ -1,0 +1,219 @@
+"""Attend: the handlers' desk is kept, in one long-running shift.
+
+Every turn takes up the runs whose *Resume* was pressed, carries out what was confirmed, and shows the
+tickets whose history has grown. Now and then all runs are compared with all open tickets, so that what
+was deleted, cancelled or changed by hand, or a new Prefect database, is mended. The database is the
+truth; nothing here is needed for a ticket to go on.
+"""
+
+import time
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+
+import httpx
+from prefect import flow
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.exceptions import PrefectException
+from prefect.logging import get_run_logger
+from sqlalchemy import func, select
+
+from ..models import confirmations
+from ..models.desk import DeskRun
+from ..models.ticket import Event, Ticket
+from . import runs, showing
+from .answers import carry_out_confirmed, take_answer
+from .desk import prefect_api
+from .discretion import WorkFailed, discreet
+from .installation import Installation, installation
+from .runs import Given
+from .shifts import Shift, tell
+
+PAUSE_SECONDS = 0.5
+ROUND_SECONDS = 20.0
+REFRESH_SECONDS = 30.0
+LOOK_BACK = 1_000  # events: those of transactions that end later than one that began after them
+AT_ONCE = 10  # tickets shown before it is looked again whether somebody pressed Resume
+OUTAGE_SECONDS = 5.0
+LATELY = timedelta(days=1)
+
+
+@flow(name="attend", flow_run_name="attend")
+def attend(minutes: float | None = None) -> int:
+    """Keep the desk, for a shift or (``minutes`` 0) once; gives how many answers were taken."""
+    with discreet("attend"):
+        place, taken = installation(), 0
+        with Shift("attend", place, minutes=minutes) as shift, prefect_api() as client:
+            desk = Desk(place, client)
+            for _ in shift.turns(pause=PAUSE_SECONDS):
+                with shift.enduring():
+                    taken += _turn(desk, shift)
+        return taken
+
+
+def _turn(desk: "Desk", shift: Shift) -> int:
+    taken = 0
+    try:
+        while shift.is_ours():
+            taken += desk.take_answers()
+            desk.look_around()
+            if not desk.show_some():
+                break
+        shift.worked()
+    except (httpx.HTTPError, PrefectException) as error:
+        if shift.is_single:
+            raise
+        tell(f"Prefect is out of reach ({type(error).__name__}); trying again")
+        time.sleep(OUTAGE_SECONDS)
+    return taken
+
+
+class Desk:
+    """The runs of all open tickets, and what is to be done about them."""
+
+    def __init__(self, place: Installation, client: SyncPrefectClient) -> None:
+        self._place = place
+        self._client = client
+        self._deployment = runs.deployment(client)
+        self._to_show: dict[str, bool] = {}
+        self._seen = set[int]()
+        self._next_round = self._next_refresh = 0.0
+
+    def take_answers(self) -> int:
+        """Apply what handlers answered and confirmed; gives how many of them."""
+        taken = 0
+        for run in list(runs.runs_of(self._client, self._deployment, StateType.SCHEDULED)):
+            reference = self._ticket_of(str(run.id))
+            if reference is None:
+                self._end_if_ours(run)
+                continue
+            with _by_itself(reference):
+                taken += self._take(reference, runs.given(self._client, str(run.id)), str(run.id))
+        return taken + self._carry_out_confirmed()
+
+    def look_around(self) -> None:
+        """Find what is to be shown: news, what changes by time, and now and then whatever differs."""
+        now = time.monotonic()
+        if now >= self._next_round:
+            self._go_round()
+            self._next_round = now + ROUND_SECONDS
+        for reference in (*self._news(), *self._changed_by_time()):
+            self._to_show.setdefault(reference, False)
+
+    def show_some(self) -> int:
+        """Show some of the tickets that are to be shown; gives how many."""
+        some = list(self._to_show)[:AT_ONCE]
+        for reference in some:
+            anyhow = self._to_show.pop(reference)
+            with _by_itself(reference):
+                self._show(reference, anyhow=anyhow)
+        return len(some)
+
+    def _show(self, reference: str, *, anyhow: bool) -> None:
+        run_id, answers = showing.show(self._place, self._client, reference, anyhow=anyhow)
+        if run_id and answers:
+            self._take(reference, answers, run_id)
+
+    def _take(self, reference: str, answers: Iterable[Given], run_id: str) -> int:
+        """Apply answers, delete them from Prefect, and ask anew."""
+        taken = 0
+        for one in answers:
+            outcome = take_answer(self._place, reference, one.number, one.response)
+            runs.forget(self._client, run_id, one.number)
+            get_run_logger().info("%s: %s", reference, outcome)
+            taken += 1
+        self._show(reference, anyhow=True)
+        return taken
+
+    def _carry_out_confirmed(self) -> int:
+        with self._place.database.reading() as session:
+            waiting = confirmations.to_be_done(session)
+        for number in waiting:
+            with _by_itself(f"confirmation {number}"):
+                reference = carry_out_confirmed(self._place, number)
+                if reference:
+                    self._to_show[reference] = True
+        return len(waiting)
+
+    def _ticket_of(self, run_id: str) -> str | None:
+        shows = select(Ticket.reference).join(DeskRun, DeskRun.ticket_id == Ticket.id)
+        with self._place.database.reading() as session:
+            return session.scalars(shows.where(DeskRun.run_id == run_id)).one_or_none()
+
+    def _end_if_ours(self, run: FlowRun) -> None:
+        """End a run that shows no ticket, unless it is of another installation on the same server."""
+        reference = str(run.parameters.get("reference", ""))
+        theirs = select(Ticket.opened_at).where(Ticket.reference == reference)
+        with self._place.database.reading() as session:
+            opened_at = session.scalars(theirs).one_or_none()
+        if run.idempotency_key is None or (
+            opened_at and showing.is_of(run.idempotency_key, reference, opened_at)
+        ):
+            runs.end(self._client, str(run.id), "Superseded", "another run shows this ticket")
+
+    def _news(self) -> list[str]:
+        """The tickets of events that were not seen yet."""
+        with self._place.database.reading() as session:
+            newest = session.scalar(select(func.max(Event.id))) or 0
+            late = select(Event.id, Ticket.reference).join(Ticket).where(Event.id > newest - LOOK_BACK)
+            found = dict(session.execute(late).tuples().all())
+        news = [reference for number, reference in found.items() if number not in self._seen]
+        self._seen = set(found)
+        return news
+
+    def _changed_by_time(self) -> list[str]:
+        changed = select(Ticket.reference).join(DeskRun, DeskRun.ticket_id == Ticket.id)
+        with self._place.database.reading() as session:
+            return list(session.scalars(changed.where(DeskRun.shown_until <= self._place.clock())))
+
+    def _go_round(self) -> None:
+        """Compare every run with its ticket."""
+        self._deployment = runs.deployment(self._client)
+        alive = {
+            str(run.id): run
+            for run in runs.runs_of(self._client, self._deployment, StateType.PAUSED, *runs.IN_HAND)
+        }
+        for reference, row, is_right in self._expected(alive):
+            run = alive.pop(row.run_id or "", None) if row else None
+            if not is_right and not (run and run.state and run.state.is_scheduled()):
+                self._to_show[reference] = True
+        for run_id, run in alive.items():
+            if reference := self._ticket_of(run_id):  # it was closed long ago
+                self._to_show[reference] = True
+            else:
+                self._end_if_ours(run)
+
+    def _expected(self, alive: Mapping[str, FlowRun]) -> list[tuple[str, DeskRun | None, bool]]:
+        """The open tickets and those closed lately: whether each is shown as it should be."""
+        look, lately = showing.look(self._place), self._place.clock() - LATELY
+        newest = select(func.max(Event.seq)).where(Event.ticket_id == Ticket.id).scalar_subquery()
+        shown = select(Ticket.reference, Ticket.closed_at, newest, DeskRun).outerjoin(
+            DeskRun, DeskRun.ticket_id == Ticket.id
+        )
+        found = list[tuple[str, DeskRun | None, bool]]()
+        with self._place.database.reading() as session:
+            for which in (Ticket.closed_at.is_(None), Ticket.closed_at > lately):
+                for reference, closed_at, seq, row in session.execute(shown.where(which)).tuples():
+                    is_right = row is not None and _is_right(row, alive, seq, look, is_open=not closed_at)
+                    found.append((reference, row, is_right))
+        return found
+
+
+def _is_right(row: DeskRun, alive: Mapping[str, FlowRun], seq: int, look: str, *, is_open: bool) -> bool:
+    shown, run = showing.was_shown(row), alive.get(row.run_id or "")
+    if shown is None or row.shown is None or row.shown["seq"] != seq:
+        return False
+    if not is_open:
+        return run is None
+    return run is not None and row.shown["look"] == look and runs.shows(run, shown, row.shown["number"])
+
+
+@contextmanager
+def _by_itself(work: str) -> Generator[None]:
+    """Do one thing; that it fails is told, and keeps nothing else from being done."""
+    try:
+        with discreet(work):
+            yield
+    except WorkFailed as failure:
+        get_run_logger().error(str(failure))

@@ -1,0 +1,152 @@
+"""The card above the form: what a handler should know before filling it in, in markdown.
+
+It is made of our own fields: states, dates, numbers, the names of owners and handlers. Nothing that a
+reporter wrote is on it, nor who they are. The report lies sealed in the handlers' own mailboxes.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from ..models import confirmations
+from ..models.absences import who_hears
+from ..models.desk import DeskRun
+from ..models.outbox import Mail, MailKind, MailState
+from ..models.quarantine import quarantined_on
+from ..models.rating import rating_of
+from ..models.severity import UNRATED
+from ..models.states import STATE_LABELS
+from ..models.suggestions import open_suggestions, tickets_joined_with
+from ..models.ticket import Ticket
+from .clock_words import clocks_in_words
+from .desk import local
+from .history_words import told
+from .installation import Records
+
+LAST_EVENTS = 10
+DAY = timedelta(days=1)
+WHYS = {
+    "number": "its number stands in the subject",
+    "message_id": "it answers a message of it",
+    "sender": "same sender and subject",
+    "same_reporter": "same reporter, about the same system, and alike",
+    "same_target": "about the same system, and alike",
+    "same_asset": "about a system under the same domain or network, and much alike",
+    "same_text": "nearly the same text",
+}
+COPY = {
+    MailState.WAITING: "waits to be sent",
+    MailState.SENDING: "is being sent",
+    MailState.PARKED: "**could not be sent**: release it to try again",
+    MailState.CALLED_OFF: "was called off",
+}
+#: Why a copy is held, by its code.
+HELD: Mapping[str, str] = {
+    "unjudged": "**held**: a machine sent the report; confirm or accept it, and the copy leaves",
+    "spam": "is not sent: it was called spam",
+}
+IN_DOUBT = "**held**: it may identify the reporter; look at it, then release it"
+
+
+def card(place: Records, session: Session, ticket: Ticket, row: DeskRun) -> str:
+    """The card of a ticket as it stands now."""
+    return "\n".join(_lines(place, session, ticket, row))
+
+
+def _lines(place: Records, session: Session, ticket: Ticket, row: DeskRun) -> Iterator[str]:
+    yield f"## {ticket.reference} · {STATE_LABELS[ticket.state][1]}"
+    yield ""
+    yield from _what_went_wrong(row)
+    yield from _asked_for_now(place, session, ticket)
+    yield f"- Received {local(place, ticket.arrived_at)}, {_age(ticket, place.clock())}"
+    yield from (f"- {line}" for line in clocks_in_words(place, ticket))
+    yield f"- Severity: {rating_of(ticket) or UNRATED}"
+    yield f"- Waiting on the {ticket.waiting_on}"
+    yield f"- Expected fix date: {ticket.expected_fix_on or 'none given yet'}"
+    if ticket.embargo_ends_at:
+        yield f"- Embargo proposed until {local(place, ticket.embargo_ends_at)}"
+    yield f"- Takes part: {', '.join(_participants(place, session, ticket))}"
+    yield f"- The reporter {_can_be_reached(ticket)}; signature: {ticket.signature}"
+    yield f"- The copy for the IBD {_copy(place, session, ticket)}"
+    yield from _beside(session, ticket)
+    yield (
+        f"- To read the report: it lies sealed in your own mailbox, and"
+        f" `meldbalie show {ticket.reference}` prints it; `meldbalie clocks {ticket.reference}` says why"
+        f" the clocks stand so"
+    )
+    yield ""
+    yield f"**The last of {len(ticket.history)} events**"
+    yield from (f"- {local(place, entry.at)} {told(place, entry)}" for entry in ticket.history[-LAST_EVENTS:])
+
+
+def _what_went_wrong(row: DeskRun) -> Iterator[str]:
+    if row.refused_because:
+        yield f"> **Not done:** {row.refused_because}"
+        yield ""
+    if row.draft:
+        yield "> The text of it is kept: tick *use the kept text* instead of typing it again."
+        yield ""
+
+
+def _asked_for_now(place: Records, session: Session, ticket: Ticket) -> Iterator[str]:
+    """What a handler is to decide, or has decided and not confirmed."""
+    for one in confirmations.open_for(session, ticket, place.clock()):
+        until = local(place, one.expires_at)
+        yield f"- **Waits for {one.who}:** {one.action}, by the link in their mail, until {until}"
+    for one in open_suggestions(session, ticket):
+        why = WHYS.get(one.why, one.why)
+        yield f"- **May belong to {one.other.reference}** ({why}): join, or keep apart"
+
+
+def _age(ticket: Ticket, now: datetime) -> str:
+    days = ((ticket.closed_at or now) - ticket.arrived_at) // DAY
+    return "today" if days == 0 else f"{days} day{'' if days == 1 else 's'} ago"
+
+
+def _participants(place: Records, session: Session, ticket: Ticket) -> Iterator[str]:
+    now, promise = place.clock(), place.promise
+    yield f"{ticket.owner_name} (owner)"
+    if ticket.owner:
+        stand_in = who_hears(session, ticket.owner, on=promise.local_day(now))
+        if stand_in.is_away:
+            yield f"{stand_in.who.name if stand_in.who else 'the desk'} (while the owner is away)"
+    if ticket.handler:
+        yield f"{ticket.handler} (handler)"
+    others = [person.name for person in promise.triage if person.name != ticket.handler]
+    if others:
+        yield f"{' and '.join(others)} (desk)"
+    if (on_call := promise.rota.on_duty(now) or promise.on_call) is not None:
+        yield f"{on_call.name} (on call)"
+    yield promise.ibd.name
+
+
+def _can_be_reached(ticket: Ticket) -> str:
+    if not ticket.reporter.address:
+        return "left no address and reads the status page"
+    return "gets sealed mail" if ticket.reporter.fingerprint else "has no key: answers wait at the link"
+
+
+def _copy(place: Records, session: Session, ticket: Ticket) -> str:
+    copies = select(Mail).where(Mail.ticket_id == ticket.id, Mail.kind == MailKind.IBD_COPY)
+    copy = session.scalars(copies.order_by(Mail.id.desc()).limit(1)).first()
+    if copy is None:
+        return "is not written"
+    if copy.state is MailState.SENT and copy.sent_at:
+        return f"was sent {local(place, copy.sent_at)}"
+    if copy.state is MailState.HELD:
+        return HELD.get(copy.problem or "", IN_DOUBT)
+    return COPY[copy.state]
+
+
+def _beside(session: Session, ticket: Ticket) -> Iterator[str]:
+    """What lies elsewhere: mail of this ticket that did not leave, tickets joined with it, quarantine."""
+    parked = select(func.count()).where(
+        Mail.ticket_id == ticket.id, Mail.state == MailState.PARKED, Mail.kind != MailKind.IBD_COPY
+    )
+    if number := session.scalar(parked):
+        yield f"- **{number} mail{'' if number == 1 else 's'} could not be sent:** `meldbalie outbox`"
+    yield from (f"- {one.reference} was joined with it" for one in tickets_joined_with(session, ticket))
+    if number := quarantined_on(session, ticket.id):
+        yield f"- **{number} of its messages cannot be opened:** `meldbalie quarantine`"

@@ -1,0 +1,108 @@
+"""The account of who answers a form goes along with the answer, as the reverse proxy names it.
+
+Prefect has one login at most, so who fills in a form only says who they are. A proxy that asks for
+accounts knows, and names the account in a header. Prefect drops headers, so the account is put into
+the answer; what the browser itself says there is taken out. :mod:`..accounts` judges it.
+"""
+
+import json
+from typing import Any, cast
+
+from .prefect_server import App, Message, Receive, Scope, Send
+
+ACCOUNT = "account"
+#: Prefect replaces an object that has this key by what the object describes: our account would be lost.
+DESCRIBED = "__prefect_kind"
+
+
+class NotTaken(Exception):
+    """The request goes no further; the arguments are the status and what the browser is told."""
+
+
+class Accounts:
+    """Names the account in each answer to a form, before Prefect sees it."""
+
+    def __init__(self, app: App, header: str) -> None:
+        """Take the application, and the header in which the proxy names the account; empty: it names none."""
+        self._app = app
+        self._header = header.lower().encode("ascii")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the application does; an answer to a form gets its account first."""
+        try:
+            scope, receive = await self._looked_at(scope, receive)
+        except NotTaken as refusal:
+            await _refuse(send, *refusal.args)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _looked_at(self, scope: Scope, receive: Receive) -> tuple[Scope, Receive]:
+        if _is_posted(scope, "resume"):
+            return await self._with_account(scope, receive)
+        if _is_posted(scope, "input") and self._account(scope):
+            raise NotTaken(403, "An answer is given by the form: inputs of a run are not written here.")
+        return scope, receive
+
+    async def _with_account(self, scope: Scope, receive: Receive) -> tuple[Scope, Receive]:
+        given = _parsed(await _body(receive))
+        answer = {name: value for name, value in _answer(given).items() if name != ACCOUNT}
+        if account := self._account(scope):
+            answer[ACCOUNT] = account
+        body = json.dumps(given | {"run_input": answer or None}).encode("ascii")
+        length = (b"content-length", str(len(body)).encode("ascii"))
+        kept = [pair for pair in scope["headers"] if pair[0] not in {b"content-length", b"transfer-encoding"}]
+        return {**scope, "headers": [*kept, length]}, _giving(body, receive)
+
+    def _account(self, scope: Scope) -> str:
+        """Whom the proxy names; nobody when a second header of that name says something as well."""
+        named = [value for name, value in scope["headers"] if name == self._header]
+        return named[0].decode("utf-8", "replace") if len(named) == 1 else ""
+
+
+def _is_posted(scope: Scope, what: str) -> bool:
+    """Whether this goes to a run; Prefect's routes also match a path with a line end behind it."""
+    if scope["type"] != "http" or scope["method"] != "POST":
+        return False
+    path = scope["path"].strip("/\n").split("/")
+    return path[-1] == what and path[-3:-2] == ["flow_runs"]
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        given: Any = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        given = None
+    if not isinstance(given, dict):
+        raise NotTaken(422, "An answer to a form is a JSON object.")
+    return cast("dict[str, Any]", given)
+
+
+def _answer(given: dict[str, Any]) -> dict[str, Any]:
+    answer: Any = given.get("run_input") or {}
+    if not isinstance(answer, dict) or DESCRIBED in answer:
+        raise NotTaken(422, "Fill in the fields of the form: it is not taken as one piece of JSON.")
+    return cast("dict[str, Any]", answer)
+
+
+async def _body(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    while (message := await receive())["type"] == "http.request":
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+    raise NotTaken(400, "The request ended before its end.")
+
+
+def _giving(body: bytes, receive: Receive) -> Receive:
+    waiting: list[Message] = [{"type": "http.request", "body": body}]
+
+    async def given() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return given
+
+
+async def _refuse(send: Send, status: int, why: str) -> None:
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps({"detail": why}).encode("ascii")})

@@ -1,0 +1,72 @@
+"""Who acts proves it before what cannot be taken back: by a PIN at once, or by a link in sealed mail.
+
+`desk.second_factor` says which. An order that would be refused anyway is refused before anybody is asked
+to confirm it.
+"""
+
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from ..models import confirmations
+from ..models.confirmations import Confirmation
+from ..models.errors import Refused
+from ..models.people import Correspondent
+from ..models.pins import check_pin
+from ..models.ticket import Ticket
+from .acting import Order, carry_out
+from .installation import Records
+
+
+def prove(place: Records, order: Order, pin: str) -> str:
+    """How it is proved who wants this: ``pin``, or nothing while a link has to be confirmed first.
+
+    A wrong PIN counts whatever becomes of the order, so it is compared in a transaction of its own: ask
+    before you begin another. Raises :class:`Refused`.
+    """
+    person = _handler(place, order.who)
+    if place.config.desk.second_factor == "link":
+        return ""
+    local_now = place.clock().astimezone(ZoneInfo(place.config.organisation.zone))
+    with place.database.unit_of_work() as session:
+        wrong = check_pin(session, person.name, pin, now=local_now)
+    if wrong:
+        raise Refused(wrong)
+    return "pin"
+
+
+def ask_for_link(place: Records, session: Session, ticket: Ticket, order: Order, seen: int) -> Confirmation:
+    """Send whoever wants this a link to confirm it by; raises :class:`Refused` where it could not be done."""
+    person = _handler(place, order.who)
+    _try_out(place, session, ticket, order)
+    return confirmations.ask(
+        session,
+        ticket=ticket,
+        who=person,
+        action=order.action.value,
+        wanted=order.model_dump(mode="json", exclude_defaults=True),
+        seen=seen,
+        now=place.clock(),
+        lasting=timedelta(hours=place.config.desk.confirm_hours),
+    )
+
+
+def _handler(place: Records, name: str) -> Correspondent:
+    handlers = {person.name: person for person in place.config.triage}
+    if name not in handlers:
+        known = ", ".join(handlers) or "nobody yet"
+        raise Refused(f"there is no handler called {name!r}, and nothing was done; handlers are: {known}")
+    found = handlers[name]
+    return Correspondent(found.name, found.address, found.fingerprint)
+
+
+def _try_out(place: Records, session: Session, ticket: Ticket, order: Order) -> None:
+    """Carry an order out and take all of it back, for its refusals."""
+    trial = session.begin_nested()
+    try:
+        carry_out(place, session, ticket, order)
+        session.flush()
+    finally:
+        trial.rollback()
+        session.expire_all()  # what the trial left in memory is not what happened

@@ -1,0 +1,192 @@
+"""The runs of tickets in Prefect: made, named, asked and ended through its API. No process works them.
+
+A ticket's run is made in the state Paused, with a form and a card as its inputs, as Prefect's own
+`suspend_flow_run` does; *Resume* then stores an answer and makes it Scheduled. Their deployment has no
+worker, so that nobody but :mod:`.attend` takes them up.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId, FlowRunFilter
+from prefect.client.schemas.filters import FlowRunFilterState as StateFilter
+from prefect.client.schemas.filters import FlowRunFilterStateType as StateTypeFilter
+from prefect.client.schemas.objects import FlowRun, State, StateDetails, StateType
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.input.run_input import keyset_from_base_key
+from prefect.states import Completed
+
+from .view import View
+
+FLOW = "ticket"
+DEPLOYMENT = f"{FLOW}/{FLOW}"
+ABOUT = "One run for each ticket: its card and form. Nobody works them; `attend` takes the answers."
+FORM_KEYS = "suspended-form-"
+RESPONSE = re.compile(r"suspended-form-([0-9]+)-response")
+AT_ONCE = 200  # what Prefect gives at once
+IN_HAND = (StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A numbered form and the card above it."""
+
+    number: int
+    schema: Mapping[str, Any]
+    card: str
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a handler filled in, and the form that it answers."""
+
+    number: int
+    response: Mapping[str, Any]
+
+
+def deployment(client: SyncPrefectClient) -> UUID:
+    """The deployment that the runs of tickets belong to; made where there is none, or one that is worked."""
+    try:
+        found = client.read_deployment_by_name(DEPLOYMENT)
+        if found.work_pool_name is None and found.entrypoint is None:
+            return found.id
+    except ObjectNotFound:
+        pass
+    return client.create_deployment(
+        client.create_flow_from_name(FLOW), FLOW, description=ABOUT, tags=["meldbalie"]
+    )
+
+
+def runs_of(client: SyncPrefectClient, belonging_to: UUID, *types: StateType) -> Iterator[FlowRun]:
+    """The runs of tickets that are in one of these states, in any order."""
+    which = FlowRunFilter(state=StateFilter(type=StateTypeFilter(any_=list(types))))
+    of_it = DeploymentFilter(id=DeploymentFilterId(any_=[belonging_to]))
+    offset = 0
+    while True:
+        page = client.read_flow_runs(
+            deployment_filter=of_it,
+            flow_run_filter=which,
+            limit=AT_ONCE,
+            offset=offset,
+            sort=FlowRunSort.ID_DESC,
+        )
+        yield from page
+        if len(page) < AT_ONCE:
+            return
+        offset += len(page)
+
+
+def make(
+    client: SyncPrefectClient, belonging_to: UUID, reference: str, once: str, shown: View, question: Question
+) -> str:
+    """Make a ticket's run with its form; who makes the same one again gets the one that is there."""
+    run = client.create_flow_run_from_deployment(
+        belonging_to,
+        parameters={"reference": reference},
+        idempotency_key=once,
+        name=shown.name,
+        tags=shown.tags,
+        state=_paused(shown, question.number),
+    )
+    if not shows(run, shown, question.number):  # a predecessor was killed over it
+        ask(client, str(run.id), shown, question)
+    else:
+        _give(client, run.id, question)
+    return str(run.id)
+
+
+def ask(client: SyncPrefectClient, run_id: str, shown: View, question: Question) -> list[Given]:
+    """Put a form in the place of the one before; gives what was answered to that in the meantime.
+
+    Raises :class:`ObjectNotFound` when the run is gone.
+    """
+    run = UUID(run_id)
+    _give(client, run, question)
+    client.set_flow_run_state(run, _paused(shown, question.number), force=True)
+    client.update_flow_run(run, name=shown.name, tags=shown.tags)
+    return _clear(client, run, keep=set(_keys(question.number).values()))
+
+
+def end(client: SyncPrefectClient, run_id: str, name: str, message: str, shown: View | None = None) -> None:
+    """End a run and leave nothing of its forms behind; one that is gone is at its end."""
+    run = UUID(run_id)
+    try:
+        client.set_flow_run_state(run, Completed(name=name, message=message), force=True)
+        if shown:
+            client.update_flow_run(run, name=shown.name, tags=shown.tags)
+        for one in client.filter_flow_run_input(run, FORM_KEYS, AT_ONCE, exclude_keys=set()):
+            client.delete_flow_run_input(run, key=one.key)
+    except ObjectNotFound:
+        return
+
+
+def given(client: SyncPrefectClient, run_id: str) -> list[Given]:
+    """What handlers answered to a run's forms, the earliest form first."""
+    found = client.filter_flow_run_input(UUID(run_id), FORM_KEYS, AT_ONCE, exclude_keys=set())
+    answers = [(int(number[1]), one) for one in found if (number := RESPONSE.fullmatch(one.key))]
+    return [Given(number, one.decoded_value) for number, one in sorted(answers, key=itemgetter(0))]
+
+
+def forget(client: SyncPrefectClient, run_id: str, number: int) -> None:
+    """Delete what was answered to a form: it is applied, and Prefect need not know it any more."""
+    try:
+        client.delete_flow_run_input(UUID(run_id), key=_keys(number)["response"])
+    except ObjectNotFound:
+        return
+
+
+def shows(run: FlowRun, shown: View, number: int) -> bool:
+    """Whether a run is as it should be, and asks this form."""
+    state = run.state
+    if state is None or state.type is not StateType.PAUSED or state.name != shown.state:
+        return False
+    return (
+        state.state_details.run_input_keyset == _keys(number)
+        and run.name == shown.name
+        and set(run.tags) == set(shown.tags)
+    )
+
+
+def _keys(number: int) -> dict[str, str]:
+    """By what Prefect knows the inputs of a form: its schema, its card, and what is answered."""
+    keyset = keyset_from_base_key(f"{FORM_KEYS}{number}")
+    return {name: str(key) for name, key in keyset.items()}
+
+
+def _paused(shown: View, number: int) -> State[Any]:
+    details = StateDetails(pause_reschedule=True, pause_key=f"form-{number}", run_input_keyset=_keys(number))
+    return State(type=StateType.PAUSED, name=shown.state, state_details=details)
+
+
+def _give(client: SyncPrefectClient, run: UUID, question: Question) -> None:
+    keys = _keys(question.number)
+    _put(client, run, keys["schema"], question.schema)
+    _put(client, run, keys["description"], question.card)
+
+
+def _clear(client: SyncPrefectClient, run: UUID, *, keep: set[str]) -> list[Given]:
+    """Delete the forms before; gives what was answered to them, which stays until it is applied."""
+    for one in client.filter_flow_run_input(run, FORM_KEYS, AT_ONCE, exclude_keys=keep):
+        if not RESPONSE.fullmatch(one.key):
+            client.delete_flow_run_input(run, key=one.key)
+    return given(client, str(run))
+
+
+def _put(client: SyncPrefectClient, run: UUID, key: str, value: Any) -> None:
+    """Write an input of a run; one that a killed predecessor left is replaced."""
+    written = json.dumps(value)
+    try:
+        client.create_flow_run_input(run, key=key, value=written)
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != int(httpx.codes.CONFLICT):
+            raise
+        client.delete_flow_run_input(run, key=key)
+        client.create_flow_run_input(run, key=key, value=written)

@@ -1,0 +1,97 @@
+"""What somebody wrote themselves in a reply, and whether it may be passed on without who wrote it.
+
+Mail programs put the mail that is answered below or above a reply, and a signature with a name, an
+address and a telephone number under it. None of that is what its writer meant to say, and none of it may
+reach somebody who is not to know them. What cannot be told apart for certain is doubt: then nothing is sent.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .quoting import unquoted
+from .scrub import Identity, scrub
+from .scrub_shapes import DELIMITER, FAREWELL
+
+#: What stands where a name, an address or a number was taken out.
+LEFT_OUT = "[…]"
+_REMOVED = re.compile(r"\[removed: \w+\]")
+_MOBILE = re.compile(
+    r"\W*(?:(?:verstuurd|verzonden|gestuurd) (?:vanaf|vanuit|met|via)\b.{1,60}"
+    r"|sent (?:from|with|via|using)\b.{1,60}|(?:get|download) outlook\b.{0,60}"
+    r"|outlook (?:voor|for)\b.{1,40}(?:downloaden|ophalen|verkrijgen))\s*",
+    re.IGNORECASE,
+)
+_DISCLAIMER = re.compile(
+    r"\W*(?:disclaimer\b|de informatie (?:verzonden )?(?:in|met) dit\b|denk aan het milieu"
+    r"|dit (?:e-?mail)?bericht (?:\(.{0,60}\) )?is (?:uitsluitend|alleen|vertrouwelijk)"
+    r"|this (?:e-?mail|message)\b.{0,60}\b(?:confidential|intended|privileged)"
+    r"|please consider the environment)",
+    re.IGNORECASE,
+)
+#: Our own mail, which only stands in a reply when a program quoted it in a way that we do not know.
+_OUR_MAIL = re.compile(r"\(English text below\.\)|\+[A-Za-z0-9_-]{32}@|TLP:AMBER\s*\n")
+_SENTENCE = re.compile(r"\S+(?: \S+){3,}.*[.?!:]\s*\Z")
+_MOST_LINES, _LONGEST_LINE = 12, 72
+#: Doubts of the scrubber that mean that somebody may still be named, or that words were lost.
+_DOUBTS = frozenset(
+    {"common_name", "short_name", "sign_off", "free_address", "mail_header", "quoted_mail", "encoded"}
+    | {"still_identifies"}
+)
+
+
+@dataclass(frozen=True)
+class PassedOn:
+    """A text without its writer, whether something was taken out, and codes for what is doubtful."""
+
+    text: str
+    was_changed: bool = False
+    doubts: tuple[str, ...] = ()
+
+
+def own_words(text: str, people: Identity) -> str:
+    """What is written in a reply, without the mail that it answers, and without a signature."""
+    lines = unquoted(text).split("\n")
+    end = next((at for at in range(len(lines)) if _ends_here(lines, at, people)), len(lines))
+    kept = lines[:end]
+    while kept and (not kept[-1].strip() or _is_only_a_name(kept[-1], people)):
+        kept.pop()
+    return "\n".join(kept).strip("\n")
+
+
+def passed_on(text: str, people: Identity) -> PassedOn:
+    """The text for somebody who is not to know its writer, nor any of their colleagues."""
+    scrubbed = scrub(text, people)
+    doubts = _DOUBTS.intersection(scrubbed.doubt) | {"quote", "signature", "key"}.intersection(
+        scrubbed.removed
+    )
+    if _OUR_MAIL.search(text):
+        doubts |= {"quote"}
+    clean = _REMOVED.sub(LEFT_OUT, scrubbed.text).strip()
+    if not any(character.isalnum() for character in clean):
+        doubts |= {"nothing_left"}
+    return PassedOn(clean, bool(scrubbed.removed), tuple(sorted(doubts)))
+
+
+def _ends_here(lines: Sequence[str], at: int, people: Identity) -> bool:
+    """Whether a signature begins at a line, or what programs and organisations put under every mail."""
+    line = lines[at]
+    if DELIMITER.fullmatch(line) or _MOBILE.fullmatch(line) or _DISCLAIMER.match(line):
+        return True
+    return FAREWELL.match(line) is not None and _is_a_signature(lines[at + 1 :], people)
+
+
+def _is_a_signature(lines: Sequence[str], people: Identity) -> bool:
+    """Whether who signs stands under a farewell: a name that we know, or short lines, no sentences."""
+    said = [line.strip() for line in lines if line.strip()]
+    if not said or _is_only_a_name(said[0], people):
+        return True
+    are_short = len(said) <= _MOST_LINES and all(len(line) <= _LONGEST_LINE for line in said)
+    return are_short and not any(_SENTENCE.match(line) for line in said)
+
+
+def _is_only_a_name(line: str, people: Identity) -> bool:
+    scrubbed = scrub(line, people)
+    if not scrubbed.removed:
+        return False
+    return not any(character.isalnum() for character in _REMOVED.sub("", scrubbed.text))

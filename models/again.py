@@ -1,0 +1,141 @@
+"""A report that gets a second ticket: a closed one is taken up again, one about two things is split.
+
+The second ticket has the report, its files and its reporter as the first has them, a number and a link of
+its own, and everything that opening causes. The mail as it arrived stays with the first, which it is
+linked to.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from .errors import Refused
+from .filing import Received, ReceivedFile, open_ticket
+from .holding import hold
+from .owners import Owner
+from .promise import Promise
+from .routing import route
+from .states import TicketState
+from .ticket import Event, Ticket
+from .winding import wind
+
+REOPENS, SPLIT_FROM = "reopens", "split_from"
+
+
+def reopen(
+    session: Session, ticket: Ticket, *, by: str, because: str, promise: Promise, now: datetime
+) -> Ticket:
+    """Take up a closed report under a new number; its clocks run from now. Raises :class:`Refused`.
+
+    It goes to the owner who had it, else by routing.
+    """
+    hold(session, ticket)
+    if ticket.is_open:
+        raise Refused(f"{ticket.reference} is open: only a closed ticket can be taken up again")
+    _refuse_forgotten(ticket)
+    if (other := reopened_as(session, ticket)) is not None:
+        raise Refused(f"{ticket.reference} was taken up again already, as {other.reference}: go on there")
+    again = _second(session, ticket, ticket.owner, promise, arrived_at=now, now=now)
+    again.record(REOPENS, by=by, at=now, because=because, other=ticket.reference)
+    ticket.record("reopened", by=by, at=now, because=because, other=again.reference)
+    return again
+
+
+def split(
+    session: Session,
+    ticket: Ticket,
+    *,
+    owner_name: str,
+    by: str,
+    because: str,
+    promise: Promise,
+    now: datetime,
+) -> Ticket:
+    """Give one of the two things that a report is about to another owner; raises :class:`Refused`.
+
+    Without a name it goes to whom routing finds. The reporter was promised an answer when the report
+    arrived: the response clock of the second ticket runs from then.
+    """
+    hold(session, ticket)
+    if not ticket.is_open:
+        raise Refused(f"{ticket.reference} is closed: take it up again, and split that")
+    owner = _owner_called(session, owner_name) if owner_name.strip() else None
+    targets = [target.value for target in ticket.targets]
+    theirs = owner or route(session, targets, on=promise.local_day(now)).owner
+    if theirs is ticket.owner:
+        raise Refused(f"{ticket.reference} is with {ticket.owner_name} already: name another owner")
+    for part in _followers(session, ticket, SPLIT_FROM):
+        if part.owner is theirs:
+            raise Refused(f"{ticket.reference} was split already: {part.reference} is with {part.owner_name}")
+    part = _second(session, ticket, owner, promise, arrived_at=ticket.arrived_at, now=now)
+    part.record(SPLIT_FROM, by=by, at=now, because=because, other=ticket.reference)
+    ticket.record("split_off", by=by, at=now, because=because, other=part.reference)
+    wind(session, part, promise, now=now)
+    return part
+
+
+def reopened_as(session: Session, ticket: Ticket) -> Ticket | None:
+    """The open ticket under which a closed one was taken up again."""
+    return next(iter(_followers(session, ticket, REOPENS)), None)
+
+
+def earlier_of(ticket: Ticket) -> Event | None:
+    """The event that says which ticket this one comes from, if it was not opened by a message."""
+    return next((entry for entry in ticket.history if entry.kind in (REOPENS, SPLIT_FROM)), None)
+
+
+def _followers(session: Session, ticket: Ticket, kind: str) -> Iterable[Ticket]:
+    is_such = select(Event.id).where(Event.ticket_id == Ticket.id, Event.kind == kind).exists()
+    follow = select(Ticket).where(Ticket.linked_to == ticket.id, Ticket.state != TicketState.CLOSED, is_such)
+    return session.scalars(follow.order_by(Ticket.id))
+
+
+def _second(
+    session: Session,
+    ticket: Ticket,
+    owner: Owner | None,
+    promise: Promise,
+    *,
+    arrived_at: datetime,
+    now: datetime,
+) -> Ticket:
+    received = _as_received(ticket, arrived_at)
+    second = open_ticket(session, received, promise, now=now, linked_to=ticket, given_to=owner)
+    second.report.message_id_digest = ticket.report.message_id_digest
+    second.reporter.shares_identity = ticket.reporter.shares_identity
+    second.reporter.credit = ticket.reporter.credit
+    return second
+
+
+def _as_received(ticket: Ticket, arrived_at: datetime) -> Received:
+    report, who = ticket.report, ticket.reporter
+    return Received(
+        arrived_at=arrived_at,
+        subject=report.subject,
+        text=report.text,
+        files=tuple(
+            ReceivedFile(name=file.name, type=file.type, content=file.content, sha256=file.sha256)
+            for file in report.attachments
+        ),
+        targets=tuple(target.value for target in ticket.targets),
+        name=who.name,
+        address=who.address,
+        fingerprint=who.fingerprint,
+        was_encrypted=ticket.was_encrypted,
+        signature=ticket.signature,
+    )
+
+
+def _owner_called(session: Session, name: str) -> Owner:
+    owner = session.scalars(select(Owner).where(Owner.name == name.strip())).one_or_none()
+    if owner is None:
+        known = ", ".join(session.scalars(select(Owner.name).order_by(Owner.name).limit(20)))
+        raise Refused(f"there is no owner called {name!r}; known are: {known or 'none yet'}")
+    return owner
+
+
+def _refuse_forgotten(ticket: Ticket) -> None:
+    if ticket.forgotten_at is not None:
+        raise Refused(f"{ticket.reference} was forgotten: its report was erased, and nothing can be taken up")

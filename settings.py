@@ -551,14 +551,16 @@ class Prefect(Section):
 class AnswerText(Section):
     """A text that handlers choose for an answer or a question."""
 
-    name: str = Field(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f]+$", description="How it is chosen.")
+    name: str = Field(
+        min_length=1, max_length=60, pattern=r"^[^\x00-\x1f]+$", description="How it is chosen."
+    )
     nl: Annotated[str, AfterValidator(checked)] = Field(default="", description="In Dutch.")
     en: Annotated[str, AfterValidator(checked)] = Field(default="", description="In English.")
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if not (self.nl.strip() or self.en.strip()):
-            raise ValueError(f"the text {self.name!r} is empty: give it in Dutch (nl), in English (en) or both")
+            raise ValueError(f"the text {self.name!r} is empty: give it in Dutch (nl) or English (en)")
         return self
 
 
@@ -571,6 +573,11 @@ class Desk(Section):
         " sealed to their key, or a personal PIN (`meldbalie pins set NAME`).",
     )
     confirm_hours: float = Field(default=24, gt=0, le=720, description="How long such a link can be used.")
+    owner_files: Path | None = Field(
+        default=None,
+        description="The directory from which the deployment `import-owners` takes CSV files. Without one"
+        " owners are imported by command alone.",
+    )
     answers: list[AnswerText] = Field(
         default=[],
         description="Texts for answers and questions; `{reference}`, `{fix_date}` and `{organisation}` are"

@@ -44,6 +44,7 @@ class Action(StrEnum):
     WITHDRAW = "withdraw a milestone"
     WAIT = "wait for somebody, or go on"
     EMBARGO = "propose the embargo's end"
+    LIFT = "lift the embargo"
     PUBLICATION = "propose publication"
     JOIN = "join: it belongs to another ticket"
     KEEP_APART = "keep apart: it belongs to no other ticket"
@@ -168,28 +169,21 @@ def _tell(on: Doing, *, asks: bool) -> None:
 
 
 def _embargo(on: Doing) -> None:
-    ends_at = on.order.embargo_ends_at
-    propose_embargo(
-        on.session,
-        on.ticket,
-        ends_at=on.local(ends_at) if ends_at else None,
-        text=on.order.text,
-        promise=on.place.promise,
-        **on.who,
-    )
+    if on.order.embargo_ends_at is None:
+        raise Refused("give the moment at which the embargo ends, or lift it")
+    _keep_silent(on, until=on.local(on.order.embargo_ends_at))
+
+
+def _keep_silent(on: Doing, *, until: datetime | None) -> None:
+    how: dict[str, Any] = on.who | {"text": on.order.text, "promise": on.place.promise}
+    propose_embargo(on.session, on.ticket, ends_at=until, **how)
 
 
 def _publication(on: Doing) -> None:
     if on.order.publish_on is None:
         raise Refused("give the day on which something would be published")
-    propose_publication(
-        on.session,
-        on.ticket,
-        on=on.order.publish_on,
-        text=on.order.text,
-        promise=on.place.promise,
-        **on.who,
-    )
+    how: dict[str, Any] = on.who | {"text": on.order.text, "promise": on.place.promise}
+    propose_publication(on.session, on.ticket, on=on.order.publish_on, **how)
 
 
 def _rate(on: Doing) -> None:
@@ -241,6 +235,7 @@ DEEDS: Mapping[Action, Deed] = {
     ),
     Action.WAIT: Deed(_wait, _uses("text", "wait_for")),
     Action.EMBARGO: Deed(_embargo, _uses("text", "embargo_ends_at")),
+    Action.LIFT: Deed(lambda on: _keep_silent(on, until=None), _uses("text")),
     Action.PUBLICATION: Deed(_publication, _uses("text", "publish_on")),
     Action.JOIN: Deed(
         lambda on: joining.join(on.session, on.ticket, to=on.order.belongs_to, **on.move),

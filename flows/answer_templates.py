@@ -14,7 +14,10 @@ def answer_templates(config: Settings) -> dict[str, AnswerTemplate]:
 
 
 def text_with(config: Settings, name: str, text: str, *, reference: str, fix_on: date | None = None) -> str:
-    """The text of a template, then the handler's own; without a template their own. Raises :class:`Refused`."""
+    """The text of a template, then the handler's own; without a template only that.
+
+    Raises :class:`Refused`.
+    """
     if not name:
         return text
     known = answer_templates(config)

@@ -23,7 +23,7 @@ WORD_JOINER = "\N{WORD JOINER}"
 SINCE = "\n\n*Unchanged since "
 
 
-def publish(place: Records, key: str, markdown: str) -> bool:
+def post(place: Records, key: str, markdown: str) -> bool:
     """Let the artifact of a key say this; ``False`` when it does already, and nothing was written."""
     with prefect_api() as client:
         which = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
@@ -57,7 +57,7 @@ def _dated(place: Records, markdown: str, now: datetime) -> str:
 
 
 def _write(client: SyncPrefectClient, key: str, version: UUID | None, description: str) -> None:
-    """Make an artifact, or change it without a word: the client's own functions tell all of it in an event."""
+    """Make an artifact, or change it; the client's own functions would repeat all of it in an event."""
     if version is None:
         made = {"key": key, "type": "markdown", "data": "", "description": description}
         client.request("POST", "/artifacts/", json=made)

@@ -6,6 +6,7 @@ was deleted, cancelled or changed by hand, or a new Prefect database, is mended.
 truth; nothing here is needed for a ticket to go on.
 """
 
+import logging
 import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
@@ -16,7 +17,6 @@ from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import PrefectException
-from prefect.logging import get_run_logger
 from sqlalchemy import func, select
 
 from ..models import confirmations
@@ -96,7 +96,7 @@ class Desk:
         """Find what is to be shown: news, what changes by time, and now and then whatever differs."""
         now = time.monotonic()
         if now >= self._next_round:
-            self._go_round()
+            self.go_round()
             self._next_round = now + ROUND_SECONDS
         for reference in (*self._news(), *self._changed_by_time()):
             self._to_show.setdefault(reference, False)
@@ -111,7 +111,7 @@ class Desk:
         return len(some)
 
     def _show(self, reference: str, *, anyhow: bool) -> None:
-        run_id, answers = showing.show(self._place, self._client, reference, anyhow=anyhow)
+        run_id, answers = showing.show(self._place, self._client, self._deployment, reference, anyhow=anyhow)
         if run_id and answers:
             self._take(reference, answers, run_id)
 
@@ -121,7 +121,7 @@ class Desk:
         for one in answers:
             outcome = take_answer(self._place, reference, one.number, one.response)
             runs.forget(self._client, run_id, one.number)
-            get_run_logger().info("%s: %s", reference, outcome)
+            tell(f"{reference}: {outcome}", logging.INFO)
             taken += 1
         self._show(reference, anyhow=True)
         return taken
@@ -167,7 +167,7 @@ class Desk:
         with self._place.database.reading() as session:
             return list(session.scalars(changed.where(DeskRun.shown_until <= self._place.clock())))
 
-    def _go_round(self) -> None:
+    def go_round(self) -> None:
         """Compare every run with its ticket."""
         self._deployment = runs.deployment(self._client)
         alive = {
@@ -216,4 +216,4 @@ def _by_itself(work: str) -> Generator[None]:
         with discreet(work):
             yield
     except WorkFailed as failure:
-        get_run_logger().error(str(failure))
+        tell(str(failure), logging.ERROR)

@@ -1,7 +1,8 @@
 """Audit: mailbox, ledger, tickets and outbox are compared, and whatever differs is alarmed.
 
-It mends one thing only: a message that the ledger lacks is taken in. Everything else that it finds is
-for a human, who is told once, in kinds and numbers. Any number of audits may run at once.
+It mends two things only: a message that the ledger lacks is taken in, and what was forgotten leaves the
+mailbox. Everything else that it finds is for a human, who is told once, in kinds and numbers. Any number
+of audits may run at once.
 """
 
 from collections.abc import Collection
@@ -13,6 +14,7 @@ from ..models.alarms import NOTICES, Look, take_note, tell_of_alarms
 from ..models.auditing import look_at_bytes, look_at_histories, look_at_records
 from ..models.leases import did_work, take_lease
 from .audit_folders import look_at_mailbox
+from .clearing import clear_away
 from .discretion import WorkFailed, discreet
 from .installation import Installation, installation
 
@@ -23,9 +25,11 @@ NAME = "audit"
 def audit() -> int:
     """Compare everything; fails with kinds and numbers when anything is wrong."""
     with discreet(NAME):
-        wrong = wrong_in(compare(installation()))
+        place = installation()
+        wrong = [f"{len(look.wrong)} {look.kind.value}" for look in wrong_in(compare(place))]
+        wrong += clear_away(place)
     if wrong:
-        raise WorkFailed(f"{NAME}: " + ", ".join(f"{len(look.wrong)} {look.kind.value}" for look in wrong))
+        raise WorkFailed(f"{NAME}: " + ", ".join(wrong))
     return 0
 
 

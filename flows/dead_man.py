@@ -67,5 +67,4 @@ def _automations(place: Installation, deployment: UUID) -> list[AutomationCore]:
 
 
 def _is_as(found: Automation, wanted: AutomationCore) -> bool:
-    same_trigger = found.trigger.model_dump(mode="json") == wanted.trigger.model_dump(mode="json")
-    return found.enabled and same_trigger and found.actions == wanted.actions
+    return found.enabled and (found.trigger, found.actions) == (wanted.trigger, wanted.actions)

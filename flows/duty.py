@@ -16,7 +16,7 @@ from ..models.absences import absences_ahead, who_hears
 from ..models.alarms import open_alarms
 from ..models.clocks import ClockKind
 from ..models.leases import Lease
-from ..models.outbox import MailState
+from ..models.outbox import MailKind, MailState
 from ..models.quarantine import in_quarantine
 from ..models.rota import Rota
 from ..models.rota_file import RotaFile
@@ -119,7 +119,7 @@ def _sections(place: Records, session: Session, keys: Sequence[WatchedKey]) -> I
     yield from _mails(place, session)
     yield from _decisions(place, session)
     yield Section(
-        "Keys that end, or are of no use",
+        "Keys that end or are of no use",
         "Ask for a new one, `meldbalie keys import` it and pin it; for the intake `meldbalie keys rotate`.",
         [_key(place, one) for one in keys if one.trouble],
     )
@@ -182,7 +182,8 @@ def _mails(place: Records, session: Session) -> Iterator[Section]:
 def _mail(place: Records, one: Stuck) -> str:
     about = f"{_run(place, one.reference, one.run_id)} " if one.reference else ""
     why = plain((one.problem or "").replace("_", " "))
-    mail = f"mail {one.number}, {mail_in_words(one.kind)} to the {one.party}, written {local(place, one.at)}"
+    what = mail_in_words(one.kind) + ("" if one.kind is MailKind.IBD_COPY else f" to the {one.party}")
+    mail = f"mail {one.number}, {what}, written {local(place, one.at)}"
     return f"{about}{mail}{f': {why}' if why else ''}"
 
 

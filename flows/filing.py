@@ -1,6 +1,5 @@
 """Filing one message: open it, judge it, and write all that follows in one transaction."""
 
-from collections.abc import Iterable
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
@@ -34,6 +33,7 @@ from ..models.ticket import Ticket
 from .installation import Installation
 from .judging import Judged, judge
 from .key_offers import NO_KEY, KeyOffer, adopt_key
+from .mail_orders import follow, hear
 from .quarantining import give_up, quarantine, tell_sender
 from .tokens import answered_mails, claims_of, returned_mail
 
@@ -156,8 +156,8 @@ def _file(
                 may_belong_to=named_tickets(session, claims),
             )
         case Verdict.JOINED_TICKET if (known := standing(session, claims)) is not None:
-            answered = answered_mails(opened, place.config.organisation.address)
-            ticket = _join(place, session, entry, _received(entry, opened, judged, key), known, answered)
+            received = _received(entry, opened, judged, key)
+            ticket = _join(place, session, entry, opened, received, known, claims)
         case Verdict.BOUNCED | Verdict.AUTOMATIC:
             ticket = _machine_says(place, session, opened, judged, claims)
         case Verdict.QUARANTINED:
@@ -177,13 +177,14 @@ def _join(
     place: Installation,
     session: Session,
     entry: LedgerEntry,
+    opened: Opened,
     received: Received,
     known: Standing,
-    answered: Iterable[int],
+    claims: Claims,
 ) -> Ticket:
     """File a message where it belongs; on what is closed a reporter opens a linked ticket.
 
-    Whoever answers the mail of a rung has seen it.
+    Whoever answers the mail of a rung has seen it; what handlers and owners order by mail is done.
     """
     now, at_work = place.clock(), main_ticket(session, known.ticket)
     hold(session, at_work)
@@ -191,9 +192,12 @@ def _join(
         known, at_work = Standing(again, known.party), again
     if not at_work.is_open and known.party == "reporter":
         return open_ticket(session, received, place.promise, now=now, entry=entry, linked_to=known.ticket)
-    join_ticket(session, received, known, place.promise, now=now, entry=entry)
+    heard = hear(place, session, opened, claims, known, at=received.arrived_at)
+    message = join_ticket(session, received, known, place.promise, now=now, entry=entry, doubt=heard.doubt)
+    answered = answered_mails(opened, place.config.organisation.address)
     for number in answered:
         acknowledge_by_reply(session, known.ticket, number, known.party, now=now)
+    follow(place, session, opened, message, heard, party=known.party, answered=answered)
     return known.ticket
 
 

@@ -16,7 +16,13 @@ SENTENCES: Mapping[str, str] = {
     "routed": "went to {owner}",
     "assigned": "assigned to {to} by {actor}",
     "moved": "{actor}: {from} -> {to}",
+    "order_refused": "what {actor} asked by mail was not done",
     "answered": "answered by {actor}; the answer counts once it is sent",
+    "told": "{actor} wrote to the reporter; that is no answer yet",
+    "asked": "{actor} asked the reporter something",
+    "noted": "a note by {actor}",
+    "embargo_proposed": "{actor} proposed to keep silent until {ends_at}",
+    "publication_proposed": "{actor} proposed to publish on {on}",
     "delivered": "sent: {mail} to the {party}",
     "undelivered": "NOT sent: {mail} ({problem})",
     "published": "on the status page: {what}",
@@ -33,8 +39,19 @@ SENTENCES: Mapping[str, str] = {
     "acknowledged": "{clock}: {actor} has seen rung {rung}",
     "called_off": "{clock}: a mail of rung {rung} was not needed any more",
     "stood_in": "{owner} is away: {deputy} told instead",
+    "reopened": "taken up again by {actor} as {other}",
+    "reopens": "{actor} took up {other} again as this ticket",
+    "split_off": "split by {actor}: a part of it is {other}",
+    "split_from": "{actor} split it off {other}",
+    "link_renewed": "a new secret link for the reporter, by {actor}; the earlier ones open nothing now",
+    "forgotten": "content and reporter were erased by {actor}",
 }
-INSTANTS = frozenset({"happened_at", "arrived_at", "sent_at"})
+#: What is told instead of these where a fact is empty or there is none.
+WITHOUT: Mapping[tuple[str, str], str] = {
+    ("assigned", "to"): "given by {actor} to {handler}, who handles it",
+    ("embargo_proposed", "ends_at"): "{actor} took back the proposal to keep silent",
+}
+INSTANTS = frozenset({"happened_at", "arrived_at", "sent_at", "ends_at"})
 NAMES: Mapping[str, str] = {
     "ibd_copy": "copy for the IBD",
     "handler_report": "report",
@@ -42,6 +59,11 @@ NAMES: Mapping[str, str] = {
     "state_changed": "change of state",
     "rung": "deadline mail",
     "confirm": "request to confirm",
+    "told": "message",
+    "asked": "question",
+    "embargo": "end of an embargo",
+    "publication": "proposal to publish",
+    "assigned": "assignment",
     "ibd": "IBD",
     "staff": "desk",
 }
@@ -49,7 +71,14 @@ NAMES: Mapping[str, str] = {
 
 def told(place: Records, entry: Event) -> str:
     """What happened and by whom, with its facts."""
-    sentence = SENTENCES.get(entry.kind)
+    sentence = next(
+        (
+            otherwise
+            for (kind, fact), otherwise in WITHOUT.items()
+            if kind == entry.kind and not entry.facts.get(fact)
+        ),
+        SENTENCES.get(entry.kind),
+    )
     words = {name: _in_words(place, entry.kind, name, value) for name, value in entry.facts.items()}
     if entry.facts.get("clock") == "response" and was_for_nobody(entry.ticket, entry.at):
         words["in_time"] = NOBODY

@@ -115,7 +115,7 @@ def _row(place: Records, one: OpenTicket, now: datetime) -> str:
         _due(place, one, now),
         STATE_LABELS[one.state][1],
         plain(one.owner),
-        plain(one.handler or "-"),
+        plain(one.handler or ""),
         one.severity.value if one.severity else UNRATED,
         one.waiting_on.value,
         ", ".join(one.marks),
@@ -133,7 +133,7 @@ def _due(place: Records, one: OpenTicket, now: datetime) -> str:
 
 
 def _tickets(session: Session) -> list[OpenTicket]:
-    found = {number: one for number, one in _rows(session)}
+    found = dict(_rows(session))
     clocks = select(Clock.ticket_id, Clock.kind, Clock.due_at, Clock.paused_since).join(Clock.ticket)
     running = session.execute(clocks.where(STILL_OPEN, Clock.stopped_at.is_(None))).tuples()
     for number, kind, due_at, paused_since in running:

@@ -4,7 +4,7 @@ The open tickets by due date, and today's duty; the third page is that of :mod:`
 references, states, dates, codes, and the names of owners and of the organisation's own people.
 """
 
-from .artifacts import publish
+from .artifacts import post
 from .duty import duty
 from .installation import Installation
 from .key_watch import known_keys, watched_keys
@@ -18,4 +18,4 @@ def refresh(place: Installation) -> list[str]:
     with place.database.reading() as session:
         watched = watched_keys(session, place.config, place.promise, keys, now)
         pages = {OPEN_TICKETS: open_tickets(place, session), TODAY: duty(place, session, watched)}
-    return [key for key, words in pages.items() if publish(place, key, words)]
+    return [key for key, words in pages.items() if post(place, key, words)]

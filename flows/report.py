@@ -7,18 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact
 from sqlalchemy.orm import Session
 
 from ..models.accountability import Year, count_year, years_to_publish
 from ..models.errors import Refused
 from ..models.kept import Kept, Period, period
 from ..models.published_years import freeze, make_anew, published_years
+from .artifacts import plain, post
 from .discretion import discreet
 from .installation import Records, installation
+from .saved_links import PROMISE
 
 NAME = "report"
-KEY = "promise"
 DAILY = 24 * 60.0
 NONE = "-"
 NAMES = (
@@ -52,10 +52,7 @@ def report() -> None:
     """Make the artifact anew."""
     with discreet(NAME):
         place = installation()
-        kept = kept_in(place, None, None)
-        create_markdown_artifact(
-            key=KEY, markdown=markdown(kept), description=f"The promise from {kept.first} to {kept.last}"
-        )
+        post(place, PROMISE, markdown(kept_in(place, None, None)))
         if place.config.web.publish_report:
             publish_years(place)
 
@@ -132,9 +129,8 @@ def table(title: str, groups: Iterable[Kept]) -> Iterator[str]:
     """Groups of reports as the rows of a Markdown table."""
     yield f"| {title} | {' | '.join(COLUMNS.values())} |\n|---|{'---:|' * len(COLUMNS)}"
     for kept in groups:
-        name = kept.group.replace("\\", "\\\\").replace("|", "\\|")
         found = figures(kept)
-        yield f"| {name} | {' | '.join(found[column] for column in COLUMNS)} |"
+        yield f"| {plain(kept.group)} | {' | '.join(found[column] for column in COLUMNS)} |"
     yield ""
 
 

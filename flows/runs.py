@@ -60,9 +60,7 @@ def deployment(client: SyncPrefectClient) -> UUID:
             return found.id
     except ObjectNotFound:
         pass
-    return client.create_deployment(
-        client.create_flow_from_name(FLOW), FLOW, description=ABOUT, tags=["meldbalie"]
-    )
+    return client.create_deployment(client.create_flow_from_name(FLOW), FLOW, description=ABOUT)
 
 
 def runs_of(client: SyncPrefectClient, belonging_to: UUID, *types: StateType) -> Iterator[FlowRun]:

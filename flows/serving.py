@@ -18,6 +18,7 @@ from prefect.types.entrypoint import EntrypointType
 from ..settings import Settings
 from .attend import attend
 from .audit import audit
+from .bulk import RARE_ACTS
 from .dead_man import dead_man
 from .deliver import deliver
 from .installation import Installation
@@ -50,6 +51,7 @@ def deployments(config: Settings) -> list[RunnerDeployment]:
             "Makes Prefect agree with the database.",
             every=config.prefect.reconcile_minutes,
         ),
+        *(_deployment(act, says) for act, says in RARE_ACTS.items()),
     ]
 
 

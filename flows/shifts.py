@@ -171,13 +171,13 @@ def _passing_over_outages() -> Generator[None]:
             raise
 
 
-def tell(words: str) -> None:
-    """Warn the operator in the run's log, which Prefect shows; where there is no run, in ours."""
+def tell(words: str, level: int = logging.WARNING) -> None:
+    """Tell the operator in the run's log, which Prefect shows; where there is no run, in ours."""
     try:
         log = get_run_logger()
     except MissingContextError:
         log = LOG
-    log.warning(words)
+    log.log(level, words)
 
 
 def start_shifts(names: Iterable[str]) -> None:

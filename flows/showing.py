@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import ObjectNotFound
@@ -41,7 +42,7 @@ class Showing:
 
 
 def show(
-    place: Records, client: SyncPrefectClient, reference: str, *, anyhow: bool = False
+    place: Records, client: SyncPrefectClient, deployment: UUID, reference: str, *, anyhow: bool = False
 ) -> tuple[str | None, list[Given]]:
     """Show a ticket as it is now; gives its run, and what was answered while that was done.
 
@@ -56,20 +57,21 @@ def show(
             answers = runs.given(client, run_id)
             runs.end(client, run_id, "Closed", wanted.end, wanted.view)
     else:
-        run_id, made, answers = _ask(client, wanted, wanted.question)
+        run_id, made, answers = _ask(client, deployment, wanted, wanted.question)
     _was_shown(place, wanted, run_id, made)
     return run_id, answers
 
 
-def _ask(client: SyncPrefectClient, wanted: Showing, question: Question) -> tuple[str, int, list[Given]]:
+def _ask(
+    client: SyncPrefectClient, deployment: UUID, wanted: Showing, question: Question
+) -> tuple[str, int, list[Given]]:
     if wanted.run_id:
         try:
             return wanted.run_id, wanted.made, runs.ask(client, wanted.run_id, wanted.view, question)
         except ObjectNotFound:  # somebody deleted it, or Prefect's database is a new one
             pass
     once = f"{wanted.once}/{wanted.made + 1}"
-    belonging_to = runs.deployment(client)
-    made = runs.make(client, belonging_to, wanted.reference, once, wanted.view, question)
+    made = runs.make(client, deployment, wanted.reference, once, wanted.view, question)
     return made, wanted.made + 1, []
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from ..mailbox import wording_facts as say
 from ..mailbox.scrub import scrub
 from ..mailbox.wording_parts import Label, Match, MayBelong, OnRequest, Rule
+from ..models.again import REOPENS, SPLIT_FROM, earlier_of
 from ..models.desk import DeskRun
 from ..models.key_problems import reporters_key_problem
 from ..models.ledger import LedgerEntry
@@ -27,6 +28,7 @@ from ..models.ticket import Message, Ticket
 from .desk import response_clock, run_address
 from .evidence import as_files, evidence_in, identity_of, listed, targets_without_reporter, without_reporter
 from .installation import Installation
+from .order_replies import order_reply
 from .speaking_of_alarms import alarm
 from .speaking_of_confirmations import to_be_confirmed
 from .speaking_of_keys import key_alarm, key_refused, key_warning
@@ -39,6 +41,8 @@ RULES: Mapping[AssetKind, Rule] = {
     AssetKind.SUFFIX: "suffix",
     AssetKind.CIDR: "network",
 }
+#: Why a reporter gets a receipt for a ticket that no message opened.
+OCCASIONS: Mapping[str, say.Occasion] = {REOPENS: "reopened", SPLIT_FROM: "split"}
 
 
 def _receipt(place: Installation, session: Session, mail: Mail) -> Spoken:
@@ -47,7 +51,16 @@ def _receipt(place: Installation, session: Session, mail: Mail) -> Spoken:
     token = (mail.facts or {}).get("link") or make_link(session, ticket, at=place.clock())
     link = f"{place.config.organisation.public_url}/s/{token}"
 
-    receipt = say.Receipt(ticket=ticket.reference, received_at=ticket.arrived_at, due_at=due_at, link=link)
+    came_from = earlier_of(ticket)
+    occasion = OCCASIONS[came_from.kind] if came_from else "reported"
+    receipt = say.Receipt(
+        ticket=ticket.reference,
+        received_at=ticket.arrived_at,
+        due_at=due_at,
+        link=link,
+        occasion="link_renewed" if (mail.facts or {}).get("renewed") else occasion,
+        earlier=came_from.facts["other"] if came_from else None,
+    )
     plain = say.ReceiptPlain(**vars(receipt), key_problem=reporters_key_problem(ticket))
     return Spoken(receipt, plain)
 
@@ -219,6 +232,7 @@ SPEAKERS: Mapping[MailKind, Callable[[Installation, Session, Mail], Spoken]] = {
     MailKind.PUBLICATION: publication,
     MailKind.ASSIGNED: assigned,
     MailKind.MESSAGE: further_message,
+    MailKind.ORDER_REPLY: order_reply,
     MailKind.RUNG: _rung,
     MailKind.CONFIRM: to_be_confirmed,
     MailKind.QUARANTINED: _quarantined,

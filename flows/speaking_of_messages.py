@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from ..mailbox import wording_facts as say
 from ..mailbox.quoting import folded
 from ..models.desk import DeskRun
+from ..models.mail_orders import done_by
 from ..models.outbox import Mail
 from ..models.ticket import Attachment, Direction, Message, Ticket
 from .desk import run_address
@@ -44,6 +45,7 @@ def further_message(place: Installation, session: Session, mail: Mail) -> Spoken
         sender=SENDERS[message.direction],
         came_on=came_on if is_handler else None,
         doubt=message.doubt if is_handler else None,
+        ordered=done_by(session, message) if is_handler else (),
         received_at=message.at,
         run_url=run_address(place, row.run_id if row else None) if is_handler else None,
     )

@@ -6,6 +6,7 @@ decryption: what stands inside the seal counts before what stands outside.
 """
 
 import re
+from collections.abc import Iterable
 from itertools import islice
 
 from ..mailbox.compose import wire_address
@@ -49,6 +50,14 @@ def tokens_in(opened: Opened, our_address: str) -> list[str]:
     addresses = (to_us.fullmatch(address) for address in (*letter.to, *letter.cc, *letter.delivered_to))
     answers = (our_message.search(message_id) for message_id in _answered(opened))
     return list(dict.fromkeys(found[1] for found in (*addresses, *answers) if found))
+
+
+def ours_among(addresses: Iterable[str], our_address: str) -> tuple[bool, list[str]]:
+    """Whether one of these addresses is ours, with or without a token, and the tokens that they carry."""
+    local, domain = _parts_of(our_address)
+    to_us = re.compile(rf"{local}(?:\+{TOKEN})?@{domain}", re.IGNORECASE)
+    found = [match for match in map(to_us.fullmatch, addresses) if match]
+    return bool(found), [match[1] for match in found if match[1]]
 
 
 def returned_mail(opened: Opened, our_address: str, token: str) -> int | None:

@@ -72,8 +72,8 @@ def _wrapped(text: str) -> str:
 BUILT_IN = (
     AnswerTemplate(
         "thank you, with a date",
-        nl="Dank voor uw melding {reference}. Wij hebben haar beoordeeld en verwachten het probleem op of voor"
-        " {fix_date} te hebben opgelost. Verandert die datum, dan hoort u dat van ons.",
+        nl="Dank voor uw melding {reference}. Wij hebben haar beoordeeld en verwachten het probleem op of"
+        " voor {fix_date} te hebben opgelost. Verandert die datum, dan hoort u dat van ons.",
         en="Thank you for your report {reference}. We have assessed it and expect to have solved the problem"
         " on or before {fix_date}. If that date changes, you hear it from us.",
     ),
@@ -111,7 +111,7 @@ BUILT_IN = (
         "known already",
         nl="Dank voor uw melding {reference}. Dit probleem was al bij ons bekend. Wij houden u op de hoogte"
         " tot het is opgelost; tot dan vragen wij u om het met niemand te delen.",
-        en="Thank you for your report {reference}. We knew of this problem already. We keep you informed until"
-        " it has been solved; until then we ask you to share it with nobody.",
+        en="Thank you for your report {reference}. We knew of this problem already. We keep you informed"
+        " until it has been solved; until then we ask you to share it with nobody.",
     ),
 )

@@ -159,7 +159,7 @@ class IntakeMailbox:
                     time.sleep(min(left, _POLL_SECONDS))
                     client.noop()
 
-    def examine(self, folder: str) -> int | None:
+    def examine(self, folder: str, *, to_delete: bool = False) -> int | None:
         """Look into another folder from here on, without changing it; what waits is what lies there.
 
         Gives its UIDVALIDITY, or ``None`` where there is no such folder.
@@ -168,7 +168,13 @@ class IntakeMailbox:
             name = self._server_name(folder)
             if not client.folder_exists(name):
                 return None
-            return int(client.select_folder(name, readonly=True)[b"UIDVALIDITY"])
+            return int(client.select_folder(name, readonly=not to_delete)[b"UIDVALIDITY"])
+
+    def delete(self, uids: Sequence[int]) -> None:
+        """Delete messages of the folder that was opened for that, for good."""
+        with self._doing("deleting messages") as client:
+            for batch in _batches(sorted(set(uids))):
+                self._mover(client).delete(batch)
 
     def junk_folder(self) -> str | None:
         """Where the server puts what it takes for spam, as configured or as it marks the folder."""

@@ -38,12 +38,23 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True)
 class Command:
-    """One thing that is ordered: with what, by which day, and in which words."""
+    """One thing that is ordered: with what, by which day, and in which words.
+
+    A text without any command is an implied message.
+    """
 
     verb: Verb
     value: str = ""
     on: date | None = None
     words: str = ""
+    is_implied: bool = False
+
+    @property
+    def spelled(self) -> str:
+        """The command as it is understood, without its words."""
+        value = "" if self.verb is Verb.NO_DATE else self.value
+        parts = (self.verb.value.replace("_", " "), value, self.on.isoformat() if self.on else "")
+        return " ".join(part for part in parts if part)
 
 
 class Unclear(Exception):
@@ -119,7 +130,7 @@ def read(text: str, reasons: Mapping[str, str]) -> tuple[Command, ...]:
     if not commands:
         if not rest.strip():
             raise Unclear("de mail heeft geen eigen tekst", "the mail has no words of its own")
-        commands.append(Command(Verb.TELL))
+        commands.append(Command(Verb.TELL, is_implied=True))
     elif len({one.verb for one in commands}) < len(commands):
         raise Unclear("dezelfde opdracht staat er twee keer", "the same command stands there twice")
     if at == 0 or commands[-1].verb not in (Verb.NOTE, Verb.TELL):

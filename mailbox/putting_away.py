@@ -1,7 +1,7 @@
 """How messages leave the inbox: moved, or on servers that cannot move, copied and then deleted.
 
-Nothing is expunged but what we put away ourselves, and nothing is copied that could not be deleted
-then: it would be copied again and again.
+Nothing is expunged but what we put away or were told to delete, and nothing is copied that could not be
+deleted then: it would be copied again and again.
 """
 
 from collections.abc import Callable, Collection
@@ -41,6 +41,13 @@ class Mover:
             self.client.add_flags(uids, [b"\\Deleted"], silent=True)
             if "UIDPLUS" in self.capabilities:
                 self.client.uid_expunge(uids)
+
+    def delete(self, uids: list[int]) -> None:
+        """Delete messages for good; a server that would expunge other people's with them is not asked."""
+        if not {"UIDPLUS", "IMAP4REV2"} & set(self.capabilities):
+            raise self._forbidden("delete single messages (UIDPLUS)", "delete what was forgotten by hand")
+        self.client.add_flags(uids, [b"\\Deleted"], silent=True)
+        self.client.uid_expunge(uids)
 
     def make_folder(self, name: str) -> None:
         """Make a folder unless it is there, and show it in people's mail programs."""

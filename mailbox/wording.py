@@ -52,6 +52,8 @@ SUBJECTS: Mapping[Kind, Label] = MappingProxyType(
         Kind.ASSIGNED_NOTICE: Label("Aan u toegewezen", "Assigned to you"),
         Kind.MESSAGE: Label("TLP:AMBER Nieuw bericht", "New message"),
         Kind.MESSAGE_NOTICE: Label("Nieuw bericht", "New message"),
+        Kind.ORDER_REPLY: Label("Wat uw mail deed", "What your mail did"),
+        Kind.ORDER_NOTICE: Label("Over uw mail", "About your mail"),
         Kind.RUNG: Label("Een termijn vraagt aandacht", "A deadline needs attention"),
         Kind.CONFIRM: Label("Bevestig wat u wilt doen", "Confirm what you want to do"),
         Kind.QUARANTINED: Label("Bericht in quarantaine", "Message in quarantine"),

@@ -19,6 +19,7 @@ Signature = Literal[
     "verified", "unsigned", "unknown_key", "other_sender", "expired_key", "revoked_key", "invalid"
 ]
 ClockName = str
+Occasion = Literal["reported", "reopened", "split", "link_renewed"]
 RungWords = Literal["reminder", "escalation", "breach"]
 Sender = Literal["reporter", "owner", "former_owner", "ibd", "staff"]
 
@@ -46,10 +47,15 @@ class OnTicket(Facts):
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt(OnTicket):
-    """To the reporter: received, and every promise of the policy."""
+    """To the reporter: received, and every promise of the policy.
+
+    ``earlier`` is the number of the report that was taken up again, or that this one is a part of.
+    """
 
     kind = Kind.RECEIPT
     is_sealed = True
+    occasion: Occasion
+    earlier: str | None
     received_at: datetime
     due_at: datetime
     link: str
@@ -188,13 +194,15 @@ class StateChanged(StateChangedPlain):
 class MessageNotice(OnTicket):
     """To an owner or handler without a usable key: a message arrived.
 
-    ``came_on`` is a joined ticket that it arrived on; ``doubt`` says why the sender may be another.
+    ``came_on`` is a joined ticket that it arrived on; ``doubt`` says why the sender may be another, or why
+    it is only filed. ``ordered`` are the commands by mail that were done because of it.
     """
 
     kind = Kind.MESSAGE_NOTICE
     sender: Sender
     came_on: str | None
     doubt: str | None
+    ordered: tuple[str, ...]
     received_at: datetime
     run_url: str | None
 

@@ -34,6 +34,8 @@ class Kind(StrEnum):
     ASSIGNED_NOTICE = "assigned_notice"
     MESSAGE = "message"
     MESSAGE_NOTICE = "message_notice"
+    ORDER_REPLY = "order_reply"
+    ORDER_NOTICE = "order_notice"
     RUNG = "rung"
     CONFIRM = "confirm"
     QUARANTINED = "quarantined"

@@ -19,6 +19,7 @@ from .holding import hold
 from .outbox import Mail, MailKind, MailState, write_mail
 from .owners import Owner
 from .people import Correspondent
+from .progress import pass_on
 from .promise import Promise
 from .states import CloseReason, TicketState
 from .telling import mail_reporter, tell_without_mail
@@ -83,6 +84,7 @@ def answer(
         promise=promise,
         now=now,
     )
+    pass_on(session, ticket, by=by, now=now)
     return message
 
 
@@ -142,6 +144,7 @@ def close(
     _settle_copy(session, ticket, reason, now=now)
     _move(session, ticket, TicketState.CLOSED, by=by, because=because, promise=promise, now=now)
     ticket.close_reason = reason
+    pass_on(session, ticket, by=by, now=now)
     if reason is CloseReason.SPAM:
         _keep_back(session, ticket, by=by, now=now)
         wind(session, ticket, promise, now=now)
@@ -260,6 +263,8 @@ def _move(
         _let_go(session, ticket, now=now)
     _tell_reporter(session, ticket, moved)
     wind(session, ticket, promise, now=now)
+    if ticket.is_open:
+        pass_on(session, ticket, by=by, now=now)
 
 
 def _tell_reporter(session: Session, ticket: Ticket, moved: Event) -> None:

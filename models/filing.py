@@ -132,6 +132,7 @@ def join_ticket(
     *,
     now: datetime,
     entry: LedgerEntry | None = None,
+    doubt: str | None = None,
 ) -> Message:
     """File a further message on its ticket and tell the others; no clock moves by it.
 
@@ -141,7 +142,7 @@ def join_ticket(
     ticket, direction = standing.ticket, _DIRECTIONS.get(standing.party, Direction.INTERNAL)
     hold(session, ticket)
     message = _message(received, direction, entry)
-    message.doubt = _doubt_about(received, ticket, direction)
+    message.doubt = _doubt_about(received, ticket, direction) or doubt
     ticket.messages.append(message)
     at_work = main_ticket(session, ticket)
     told = [("staff", handler) for handler in promise.triage]

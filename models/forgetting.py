@@ -19,6 +19,7 @@ from .desk import DeskRun
 from .errors import Refused
 from .holding import hold
 from .ledger import LedgerEntry, Verdict
+from .likeness import Mark, Sketch
 from .links import SecretLink
 from .outbox import Mail, MailKind, MailState, Thread
 from .states import CloseReason, TicketState
@@ -137,7 +138,8 @@ def _erase_words(session: Session, ticket: Ticket) -> None:
     """What was said on the ticket, and drafts of it; that something was said, by whom and when, stays."""
     messages = select(Message.id).where(Message.ticket_id == ticket.id)
     session.execute(delete(Attachment).where(Attachment.message_id.in_(messages)))
-    session.execute(delete(Target).where(Target.ticket_id == ticket.id))
+    for table in (Target, Sketch, Mark):
+        session.execute(delete(table).where(table.ticket_id == ticket.id))
     silent = {"subject": "", "text": "", "message_id_digest": None}
     session.execute(update(Message).where(Message.ticket_id == ticket.id).values(silent))
     nothing = {"draft": None, "refused_because": None}
@@ -148,8 +150,11 @@ def _erase_mails(session: Session, ticket: Ticket) -> None:
     """What mails were to say; one that never left is called off, for there is nothing in it now."""
     about = update(Mail).where(Mail.ticket_id == ticket.id)
     session.execute(about.values(facts=None))
-    stuck = about.where(Mail.state.in_((MailState.PARKED, MailState.HELD)))
-    session.execute(stuck.values(state=MailState.CALLED_OFF))
+    stuck = select(Mail).where(
+        Mail.ticket_id == ticket.id, Mail.state.in_((MailState.PARKED, MailState.HELD))
+    )
+    for mail in session.scalars(stuck.execution_options(populate_existing=True)):
+        mail.state = MailState.CALLED_OFF
     nobody = {"recipient": "", "recipient_name": "", "fingerprint": "", "recipient_digest": None}
     session.execute(about.where(Mail.party == "reporter").values(nobody))
 

@@ -12,13 +12,13 @@ from sqlalchemy.orm import Session
 
 from . import acts
 from .errors import Refused
-from .filing import reporter_of
 from .holding import hold
 from .ladder import owner_of
 from .outbox import MailKind, write_mail
+from .progress import have_one_reporter, pass_on
 from .promise import Promise
 from .states import CloseReason, TicketState
-from .suggestions import Suggestion, main_ticket, open_suggestions
+from .suggestions import Suggestion, main_ticket, open_suggestions, tickets_joined_with
 from .ticket import Direction, Ticket, WaitingOn, ticket_called
 from .winding import wind
 
@@ -108,14 +108,9 @@ def _settle(session: Session, ticket: Ticket, other: Ticket, *, joined: bool, by
         one.settled_at, one.settled_by, one.joined = now, by, joined and one is chosen
 
 
-def _have_one_reporter(ticket: Ticket, other: Ticket) -> bool:
-    ours, theirs = reporter_of(ticket), reporter_of(other)
-    return ours is not None and theirs is not None and ours.address.lower() == theirs.address.lower()
-
-
 def _told(ticket: Ticket, other: Ticket) -> str:
     """What the reporter reads where the handler wrote nothing: a number only if it is their own."""
-    if not _have_one_reporter(ticket, other):
+    if not have_one_reporter(ticket, other):
         return ""
     return (
         f"Uw bericht hoort bij uw melding {other.reference} en wordt daar behandeld.\n"

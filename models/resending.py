@@ -50,6 +50,6 @@ def resend_link(session: Session, ticket: Ticket, *, by: str, now: datetime) -> 
         now=now,
         ticket=ticket,
         about=ticket.report,
-        facts={"link": make_link(session, ticket, at=now)},
+        facts={"link": make_link(session, ticket, at=now), "renewed": True},
     )
     mail.problem = BY_HAND

@@ -28,6 +28,7 @@ PROVOKED = (
     MailKind.OWNER_REPORT,
     MailKind.HANDLER_REPORT,
     MailKind.MESSAGE,
+    MailKind.ORDER_REPLY,
     MailKind.CANNOT_OPEN,
     MailKind.QUARANTINED,
     MailKind.KEY_REFUSED,

@@ -49,12 +49,19 @@ def open_suggestions(session: Session, ticket: Ticket) -> list[Suggestion]:
 
 def main_ticket(session: Session, ticket: Ticket) -> Ticket:
     """The ticket that handlers work on: the one that a ticket was joined with, or itself."""
+    return session.get_one(Ticket, main_number(session, ticket.id))
+
+
+def main_number(session: Session, number: int) -> int:
+    """Which ticket that is, by the tickets' numbers in the database."""
     while True:
-        joined = select(Suggestion).where(Suggestion.ticket_id == ticket.id, Suggestion.joined.is_(True))
-        found = session.scalars(joined).first()
-        if found is None:
-            return ticket
-        ticket = found.other
+        joined = select(Suggestion.other_id).where(
+            Suggestion.ticket_id == number, Suggestion.joined.is_(True)
+        )
+        other = session.scalars(joined.limit(1)).first()
+        if other is None:
+            return number
+        number = other
 
 
 def tickets_joined_with(session: Session, ticket: Ticket) -> list[Ticket]:

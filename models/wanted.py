@@ -11,6 +11,12 @@ Both = tuple[str, str]
 ACT_LABELS: Mapping[str, Both] = {
     "close": ("Sluiten", "Close"),
     "join: it belongs to another ticket": ("Bij een ander ticket voegen", "Join with another ticket"),
+    "close-as-duplicates": ("Sluiten als dubbel", "Close as duplicates"),
+    "merge": ("Bij een ander ticket voegen", "Join with another ticket"),
+    "forget": (
+        "Voorgoed wissen wat tickets zeggen en wie ze meldde",
+        "Erase for good what tickets say and who reported them",
+    ),
     "release the copy for the IBD": ("De kopie voor de IBD vrijgeven", "Release the copy for the IBD"),
 }
 FIELD_LABELS: Mapping[str, Both] = {

@@ -4,6 +4,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,13 @@ class PrefectServer:
 @pytest.fixture(scope="session")
 def prefect_api() -> Generator[PrefectServer]:
     """A running Prefect server, and this process set to talk to it."""
+    with running_prefect() as server:
+        yield server
+
+
+@contextmanager
+def running_prefect() -> Generator[PrefectServer]:
+    """Start a Prefect server of our own, let this process talk to it, and stop it."""
     home = Path(tempfile.mkdtemp(prefix="mbp"))
     port = free_port()
     server = PrefectServer(port, home, home / "log")

@@ -8,6 +8,7 @@ from meldbalie.flows.installation import promise
 from meldbalie.settings import (
     CONFIG_VARIABLE,
     Clocks,
+    Desk,
     LastResort,
     Section,
     Settings,
@@ -115,3 +116,26 @@ def test_a_wrong_clock_is_named_as_the_file_names_it(tmp_path: Path, monkeypatch
 
     assert "clocks.response = '0d': Value error, give 1d at least" in str(refused.value)
     assert "clocks.ladders = {'answer': []}: Value error, there is no clock answer" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"name": "dank", "nl": "Beste {naam}"}, "{naam} is filled in by nothing: give one of {reference}"),
+        ({"name": "dank", "en": "a {"}, "write a brace that is meant as one"),
+        ({"name": "dank"}, "the text 'dank' is empty"),
+        ({"name": "", "nl": "Dank."}, "at least 1 character"),
+        ({"name": "a\nb", "nl": "Dank."}, "should match pattern"),
+    ],
+)
+def test_a_text_for_answers_that_could_not_be_filled_in_is_refused(wrong: dict[str, str], why: str) -> None:
+    told = refusal(Desk, {"answers": [wrong]})
+
+    assert told.startswith("answers.0")
+    assert why in told
+
+
+def test_two_texts_for_answers_are_not_called_the_same() -> None:
+    text = {"name": "dank", "nl": "Dank."}
+
+    assert "two texts are called 'dank'" in refusal(Desk, {"answers": [text, text]})

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from ..models.states import TicketState
-from .status import Move, Status
+from .status import Move, Proposal, Status
 
 S = TicketState
 
@@ -43,18 +43,23 @@ class Kind(StrEnum):
     RECEIVED = "received"
     SHARED = "shared"
     MOVED = "moved"
+    SILENCE = "silence"
+    SILENCE_LIFTED = "silence_lifted"
+    PUBLICATION = "publication"
     WE_WROTE = "we_wrote"
     YOU_WROTE = "you_wrote"
 
 
 @dataclass(frozen=True)
 class Happening:
-    """One thing that happened; ``text`` is our message or the reason of a move."""
+    """One thing that happened; ``text`` is our message, or the reason of a move or a proposal."""
 
     at: datetime
     kind: Kind
     state: TicketState | None = None
     text: str = ""
+    until: datetime | None = None
+    on: date | None = None
 
 
 def steps_of(status: Status) -> list[Step]:
@@ -87,8 +92,16 @@ def _happenings(status: Status) -> Iterator[Happening]:
         yield Happening(status.sharing.at, Kind.SHARED)
     for move in status.moves:
         yield Happening(move.at, Kind.MOVED, state=move.to, text=move.because)
+    yield from map(_proposed, status.proposals)
     for letter in status.letters:
         if letter.text is None:
             yield Happening(letter.at, Kind.YOU_WROTE)
         else:
             yield Happening(letter.at, Kind.WE_WROTE, text=letter.text)
+
+
+def _proposed(one: Proposal) -> Happening:
+    if one.publish_on:
+        return Happening(one.at, Kind.PUBLICATION, text=one.because, on=one.publish_on)
+    kind = Kind.SILENCE if one.ends_at else Kind.SILENCE_LIFTED
+    return Happening(one.at, kind, text=one.because, until=one.ends_at)

@@ -81,6 +81,15 @@ class MoveSchema(Schema):
     because = _text("The reason that the reporter was told; may be empty.")
 
 
+class ProposalSchema(Schema):
+    """What we proposed about making things known: silence, or a publication."""
+
+    at = _instant("When.")
+    ends_at = _instant("Until when both keep silent; null where that was taken back.", allow_none=True)
+    publish_on = fields.Date(allow_none=True, metadata={"description": "The day to publish on."})
+    because = _text("The reason that the reporter was told; may be empty.")
+
+
 class MessageSchema(Schema):
     """A message after the report."""
 
@@ -105,6 +114,11 @@ class StatusSchema(Schema):
         allow_none=True, metadata={"description": "The day on or before which a solution is expected."}
     )
     fix_is_late = _yes_or_no("Whether that day has passed while the report is open and not fixed.")
+    embargo_ends_at = _instant("Until when both are to keep silent, as we proposed last.", allow_none=True)
+    publish_on = fields.Date(
+        allow_none=True, metadata={"description": "The day on which we proposed to publish about it."}
+    )
+    proposals = fields.Nested(ProposalSchema, many=True)
     shared_with_ibd = fields.Nested(SharingSchema, allow_none=True)
     moves = fields.Nested(MoveSchema, many=True)
     messages = fields.Nested(MessageSchema, many=True)

@@ -5,6 +5,7 @@ files, who sent it, who owns the system and what handlers noted stay in the data
 Source: design, "The secret link".
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -61,6 +62,19 @@ class Move:
 
 
 @dataclass(frozen=True)
+class Proposal:
+    """What we proposed about making things known: silence until an instant, or a day to publish on.
+
+    Neither is given where the silence was taken back.
+    """
+
+    at: datetime
+    ends_at: datetime | None
+    publish_on: date | None
+    because: str
+
+
+@dataclass(frozen=True)
 class Letter:
     """A message: of ours the text, of the reporter's only that it came."""
 
@@ -86,16 +100,20 @@ class Status:
     response: Response | None
     expected_fix_on: date | None
     fix_is_late: bool
+    embargo_ends_at: datetime | None
+    embargo_has_ended: bool
+    publish_on: date | None
     sharing: Sharing | None
     credit: str
     shares_identity: bool
     moves: tuple[Move, ...]
+    proposals: tuple[Proposal, ...]
     letters: tuple[Letter, ...]
 
     @property
     def updated_at(self) -> datetime:
         """When the reporter could last see something change."""
-        moments = [self.received_at, *(entry.at for entry in (*self.moves, *self.letters))]
+        moments = [self.received_at, *(entry.at for entry in (*self.moves, *self.proposals, *self.letters))]
         if self.sharing:
             moments.append(self.sharing.at)
         if self.response and self.response.answered_at:
@@ -109,6 +127,7 @@ class Status:
 
 
 MILESTONES = ("milestone", "milestone_withdrawn")
+PROPOSALS = ("embargo_proposed", "publication_proposed")
 
 # The reporter is told why in these; a report that is confirmed or taken up needs no reason.
 TOLD_WHY = frozenset({TicketState.INVALID, TicketState.DEFERRED, TicketState.CLOSED})
@@ -117,8 +136,8 @@ TOLD_WHY = frozenset({TicketState.INVALID, TicketState.DEFERRED, TicketState.CLO
 def status_of(session: Session, ticket: Ticket, *, now: datetime) -> Status:
     """The facts about a ticket; ``now`` in local time. Three queries, however much was said."""
     credit, shares, due_at, stopped_at, shared_at = _promises(session, ticket)
-    moves, no_date_because, is_fixed = _history(session, ticket)
-    fix_on = ticket.expected_fix_on
+    moves, proposals, no_date_because, is_fixed = _history(session, ticket)
+    fix_on, embargo_ends_at = ticket.expected_fix_on, ticket.embargo_ends_at
     return Status(
         reference=ticket.reference,
         state=ticket.state,
@@ -129,10 +148,14 @@ def status_of(session: Session, ticket: Ticket, *, now: datetime) -> Status:
         response=_response(ticket, due_at, stopped_at, no_date_because, now),
         expected_fix_on=fix_on,
         fix_is_late=ticket.is_open and not is_fixed and fix_on is not None and fix_on < now.date(),
+        embargo_ends_at=embargo_ends_at,
+        embargo_has_ended=embargo_ends_at is not None and embargo_ends_at <= now,
+        publish_on=_day_to_publish(proposals, embargo_ends_at, now),
         sharing=Sharing(shared_at, with_identity=bool(shares)) if shared_at else None,
         credit=credit or "unasked",
         shares_identity=bool(shares),
         moves=moves,
+        proposals=proposals,
         letters=_letters(session, ticket),
     )
 
@@ -175,14 +198,26 @@ def _promises(session: Session, ticket: Ticket) -> Promises:
     return credit, shares, due_at, stopped_at, sent_at
 
 
-def _history(session: Session, ticket: Ticket) -> tuple[tuple[Move, ...], str, bool]:
-    """The changes of state, why the last answer named no date (or empty), and whether it is fixed."""
+def _day_to_publish(
+    proposals: tuple[Proposal, ...], embargo_ends_at: datetime | None, now: datetime
+) -> date | None:
+    """The day that was proposed last, unless it lies before the end of the silence."""
+    day = next((one.publish_on for one in reversed(proposals) if one.publish_on), None)
+    if day and embargo_ends_at and day < embargo_ends_at.astimezone(now.tzinfo).date():
+        return None
+    return day
+
+
+def _history(session: Session, ticket: Ticket) -> tuple[tuple[Move, ...], tuple[Proposal, ...], str, bool]:
+    """The changes of state, our proposals, why the last answer named no date (or empty), and whether it
+    is fixed."""
     found = (
         select(Event.at, Event.kind, Event.facts, Event.because)
-        .where(Event.ticket_id == ticket.id, Event.kind.in_(("moved", "answered", *MILESTONES)))
+        .where(Event.ticket_id == ticket.id, Event.kind.in_(("moved", "answered", *PROPOSALS, *MILESTONES)))
         .order_by(Event.seq)
     )
     moves: list[Move] = []
+    proposals: list[Proposal] = []
     no_date_because, is_fixed = "", False
     for at, kind, facts, because in session.execute(found):
         if kind == "answered":
@@ -190,9 +225,21 @@ def _history(session: Session, ticket: Ticket) -> tuple[tuple[Move, ...], str, b
         elif kind == "moved":
             to = TicketState(facts["to"])
             moves.append(Move(at, to, because if to in TOLD_WHY else ""))
+        elif kind in PROPOSALS:
+            proposals.append(_proposal(at, facts, because))
         elif facts["what"] == FIX_DEPLOYED:
             is_fixed = kind == "milestone"
-    return tuple(moves), no_date_because, is_fixed
+    return tuple(moves), tuple(proposals), no_date_because, is_fixed
+
+
+def _proposal(at: datetime, facts: Mapping[str, str], because: str) -> Proposal:
+    ends_at, day = facts.get("ends_at"), facts.get("on")
+    return Proposal(
+        at=at,
+        ends_at=datetime.fromisoformat(ends_at) if ends_at else None,
+        publish_on=date.fromisoformat(day) if day else None,
+        because=because,
+    )
 
 
 def _letters(session: Session, ticket: Ticket) -> tuple[Letter, ...]:

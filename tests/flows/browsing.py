@@ -12,6 +12,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import element_to_be_clickable
 from selenium.webdriver.support.ui import WebDriverWait
 
 SWITCHES = (
@@ -85,6 +86,11 @@ class Browser:
     def wait(self, look: Callable[[], object]) -> None:
         """Wait until a look at the page finds something."""
         WebDriverWait(self.driver, SECONDS).until(lambda _: look())
+
+    def press(self, button: str) -> None:
+        """Press a button, or choose from a menu, once it is there."""
+        path = f"//*[self::button or @role='menuitem'][contains(., '{button}')]"
+        WebDriverWait(self.driver, SECONDS).until(element_to_be_clickable((By.XPATH, path))).click()
 
     def refused(self) -> set[tuple[str, str]]:
         """What the policy kept the page from, as directive and host."""

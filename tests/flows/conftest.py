@@ -45,7 +45,7 @@ def world(
     try:
         place = make_world(directory, people, mail, prefect_api, present)
         monkeypatch.setattr(installations, "installation", lambda: place)
-        for module in ("attend", "audit", "dead_man", "deliver", "intake", "sweep", "reconcile"):
+        for module in ("attend", "audit", "bulk", "dead_man", "deliver", "intake", "sweep", "reconcile"):
             monkeypatch.setattr(f"meldbalie.flows.{module}.installation", lambda: place)
         for deployment in deployments(place.config):
             deployment.apply()

@@ -92,7 +92,7 @@ def _content(file: Path) -> bytes:
 def works_with(world: World, monkeypatch: pytest.MonkeyPatch, place: Installation) -> None:
     """Let this world's flows work with another installation from here on."""
     world.place = place
-    for module in ("attend", "audit", "dead_man", "deliver", "intake", "sweep", "reconcile"):
+    for module in ("attend", "audit", "bulk", "dead_man", "deliver", "intake", "sweep", "reconcile"):
         monkeypatch.setattr(f"meldbalie.flows.{module}.installation", lambda: place)
 
 

@@ -1,7 +1,11 @@
 """A Prefect server that shows what a hostile hand put there: markdown that calls other hosts."""
 
 import json
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from prefect import flow
@@ -40,6 +44,7 @@ class HostileDesk:
     """Where it is shown."""
 
     client: SyncPrefectClient
+    port: int
     run: UUID
     deployment: UUID
     artifact: UUID
@@ -48,20 +53,29 @@ class HostileDesk:
         """Another run that waits for its form."""
         return _paused_run(self.client, self.deployment)
 
-    def answer(self, run: UUID) -> str:
-        """What Prefect keeps as the answer to a run's form."""
-        return self.client.read_flow_run_input(run, "form-response")
+    def answer(self, run: UUID) -> Any:
+        """What Prefect keeps as the answer to a run's form; ``None`` while there is none."""
+        given = self.client.filter_flow_run_input(run, "form-response", 1, exclude_keys=set())
+        return given[0].decoded_value if given else None
 
 
-def make_hostile_desk(client: SyncPrefectClient) -> HostileDesk:
+@contextmanager
+def hostile_desk(api_url: str) -> Generator[HostileDesk]:
     """A deployment, a run that waits for its form, and an artifact; all with the same description."""
+    with SyncPrefectClient(api_url) as client:
+        yield _make(client, urlsplit(api_url).port or 0)
+
+
+def _make(client: SyncPrefectClient, port: int) -> HostileDesk:
     flow_id = client.create_flow(asked)
-    deployment = client.create_deployment(flow_id, name=f"asked-{uuid4()}", description=CALLS)
+    deployment = client.create_deployment(
+        flow_id, name=f"asked-{uuid4()}", description=CALLS, path=".", entrypoint="nowhere:asked"
+    )
     run = _paused_run(client, deployment)
     artifact = client.create_artifact(
         ArtifactCreate(key="overview", type="markdown", description=CALLS, data=CALLS, flow_run_id=run)
     )
-    return HostileDesk(client, run, deployment, artifact.id)
+    return HostileDesk(client, port, run, deployment, artifact.id)
 
 
 def _paused_run(client: SyncPrefectClient, deployment: UUID) -> UUID:

@@ -1,25 +1,15 @@
-"""Prefect's server as we run it: whole, ours alone, and a browser that stays at home."""
+"""Prefect's server as we run it: whole, and ours alone."""
 
 import asyncio
 import http.client
 import json
-from collections.abc import Iterator, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from meldbalie.flows.operator.prefect_server import Guard
 from meldbalie.tests.prefect_server import PrefectServer
-from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
-SWITCHES = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update", "--window-size=1400,1000"),
-)
 SECONDS = 30
 
 
@@ -86,40 +76,6 @@ def test_what_the_server_keeps_is_readable_for_its_account_alone(prefect_api: Pr
 
     assert (prefect_api.home / "prefect.db").exists()
     assert '"analytics_enabled":false' in environment.replace(" ", "")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[webdriver.Chrome]:
-    options = Options()
-    options.binary_location = "/usr/bin/chromium"
-    for switch in SWITCHES:
-        options.add_argument(switch)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
-    with webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver")) as driver:
-        yield driver
-
-
-@pytest.mark.parametrize("page", ["/", "/runs", "/v2/"])
-def test_a_page_of_prefect_works_and_calls_nobody_else(
-    browser: webdriver.Chrome, prefect_api: PrefectServer, page: str
-):
-    browser.get_log("performance")
-
-    browser.get(f"http://localhost:{prefect_api.port}{page}")
-    WebDriverWait(browser, SECONDS).until(
-        lambda driver: "Deployments" in driver.find_element(By.TAG_NAME, "body").text
-    )
-
-    hosts = {urlsplit(url).hostname for url in urls_called(browser)}
-    assert hosts == {"localhost"}
-
-
-def urls_called(browser: webdriver.Chrome) -> list[str]:
-    """Every address that the browser has sent something to; what its policy stops is not sent."""
-    entries = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    called = [e["params"]["request"]["url"] for e in entries if e["method"] == "Network.requestWillBeSent"]
-    called += [e["params"]["url"] for e in entries if e["method"] == "Network.webSocketCreated"]
-    return [url for url in called if url.startswith(("http", "ws"))]
 
 
 def get(

@@ -8,9 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from meldbalie.flows.dead_man import AUTOMATION, dead_man, let_prefect_watch
 from meldbalie.flows.deliver import deliver
-from meldbalie.flows.desk import prefect_api
 from meldbalie.flows.installation import promise
 from meldbalie.flows.intake import intake
 from meldbalie.flows.operator import check_rota
@@ -31,8 +29,6 @@ from meldbalie.models.promise import Correspondent, RungPlan
 from meldbalie.settings import LastResort, Rota
 from meldbalie.tests.flows.glances import answers, goes_round, history, outbox, states, works_with
 from meldbalie.tests.flows.world import SENTENCE, World
-from meldbalie.tests.waiting import until
-from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from sqlalchemy import select
 
 FIRST = "CVD-2026-0001"
@@ -358,38 +354,3 @@ def test_that_a_flow_is_dead_is_told_again_until_the_program_ends_well_and_by_on
         world.present.passes(minutes=5)
 
     assert len(outbox(world, MailKind.ALARM)) == len(world.place.promise.triage)
-
-
-def test_prefect_itself_starts_the_dead_man_when_no_sweep_ends_well(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clocks = world.place.config.clocks.model_copy(update={"sweep_minutes": 1 / 18})  # three are ten seconds
-    config = world.place.config.model_copy(update={"clocks": clocks})
-    works_otherwise(world, monkeypatch, config=config)
-
-    let_prefect_watch(world.place)
-    let_prefect_watch(world.place)
-
-    with prefect_api() as client:
-        (made,) = client.read_automations_by_name(AUTOMATION)
-        runs = FlowFilter(name=FlowFilterName(any_=["dead-man"]))
-        try:
-            until(lambda: client.read_flow_runs(flow_filter=runs), "a run of dead-man")
-        finally:
-            client.delete_automation(made.id)
-
-
-def test_the_dead_man_alarms_starts_a_sweep_and_fails(world: World) -> None:
-    stops_sweeping(world)
-
-    state = dead_man(return_state=True)
-
-    assert state.is_failed()
-    assert "the sweep does not run" in (state.message or "")
-    assert alarms(world) == {"flow_stopped": ["sweep"]}
-    with prefect_api() as client:
-        sweeps = client.read_flow_runs(flow_filter=FlowFilter(name=FlowFilterName(any_=["sweep"])))
-    assert any(run.state is not None and run.state.is_scheduled() for run in sweeps)
-    sweep()
-    assert dead_man() == 0
-    assert alarms(world) == {}

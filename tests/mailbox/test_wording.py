@@ -13,6 +13,7 @@ from meldbalie.mailbox.compose import UnfitDraft
 from meldbalie.mailbox.key_intake import RefusalReason
 from meldbalie.mailbox.problem import Problem
 from meldbalie.mailbox.wording import SUBJECTS, alarm_in_words, day_in_words, explained, in_words, word
+from meldbalie.mailbox.wording_desk import Confirm
 from meldbalie.mailbox.wording_facts import (
     Alarm,
     Answer,
@@ -36,6 +37,7 @@ from meldbalie.mailbox.wording_facts import (
     Undelivered,
 )
 from meldbalie.mailbox.wording_keys import KeyAlarm, KeyRefused, KeyWarning
+from meldbalie.mailbox.wording_orders import OrderNotice, OrderReply
 from meldbalie.mailbox.wording_parts import (
     AlarmLine,
     Attachment,
@@ -86,8 +88,10 @@ MATCH = Match(target="zaak.voorbeeld.example", asset="voorbeeld.example", rule="
 STATE = Label("Bevestigd", "Confirmed")
 NEXT = Label("De eigenaar maakt een oplossing.", "The owner makes a fix.")
 
-RECEIPT = Receipt(ticket=TICKET, received_at=ARRIVED, due_at=DUE, link=LINK)
-RECEIPT_PLAIN = ReceiptPlain(ticket=TICKET, received_at=ARRIVED, due_at=DUE, link=LINK, key_problem=None)
+RECEIPT = Receipt(
+    ticket=TICKET, received_at=ARRIVED, due_at=DUE, link=LINK, occasion="reported", earlier=None
+)
+RECEIPT_PLAIN = ReceiptPlain(**vars(RECEIPT), key_problem=None)
 OWNER_REPORT = OwnerReport(ticket=TICKET, due_at=DUE, matches=(MATCH,), report=REPORT, attachments=(FILE,))
 HANDLER_REPORT = HandlerReport(
     ticket=TICKET,
@@ -133,13 +137,14 @@ MESSAGE = Message(
     sender="reporter",
     came_on="CVD-2026-0043",
     doubt="other_address",
+    ordered=("fix 2026-12-24",),
     received_at=ARRIVED,
     run_url=RUN,
     message=REPORT,
     attachments=(),
 )
 MESSAGE_NOTICE = MessageNotice(
-    ticket=TICKET, sender="owner", came_on=None, doubt=None, received_at=ARRIVED, run_url=RUN
+    ticket=TICKET, sender="owner", came_on=None, doubt=None, ordered=(), received_at=ARRIVED, run_url=RUN
 )
 RUNG = Rung(
     ticket=TICKET,
@@ -153,12 +158,32 @@ RUNG = Rung(
     is_breached=False,
     run_url=RUN,
 )
+ORDER_REPLY = OrderReply(
+    ticket=TICKET,
+    outcome="refused",
+    ordered=("accept", "fix 2026-12-24"),
+    why="unclear",
+    because=Label("het is dubbel", "it is ambiguous"),
+    notes=("clock_runs",),
+    due_at=DUE,
+    told="Dank.\n\n    Wij kijken in de logs.",
+)
 QUARANTINED = Quarantined(entry=17, problem="tampered", received_at=ARRIVED)
 UNDELIVERED = Undelivered(ticket=TICKET, purpose=Kind.IBD_COPY, recipient="ibd", reason="no_usable_key")
 KEY_ALARM = KeyAlarm(ticket=TICKET, party="reporter", problem="changed_key", run_url=RUN)
 KEY_REFUSED = KeyRefused(ticket=TICKET, problem="expired")
 KEY_WARNING = KeyWarning(
     ticket=None, holder="IBD", fingerprint=KEY, problem="expires", ends_at=DUE, is_yours=False
+)
+CONFIRM = Confirm(
+    ticket=TICKET,
+    who="Fatima de Boer",
+    act=Label("Sluiten", "Close"),
+    details=((Label("Reden van sluiten", "Reason for closing"), Label("opgelost", "remediated")),),
+    reason="Nagebouwd.\n\n    En weg.",
+    asked_at=ARRIVED,
+    confirm_by=DUE,
+    link="https://melden.voorbeeld.example/c/kQ3vY0b2Zk1m9xX-7Lr_TgWcA4nPqS5h",
 )
 ALARM = Alarm(
     found_at=ARRIVED,
@@ -189,6 +214,8 @@ EVERY: tuple[Facts, ...] = (
     AssignedNotice(ticket=TICKET, run_url=RUN),
     MESSAGE,
     MESSAGE_NOTICE,
+    ORDER_REPLY,
+    OrderNotice(ticket=TICKET, outcome="filed"),
     RUNG,
     QUARANTINED,
     CannotOpen(received_at=ARRIVED, largest_megabytes=50),
@@ -196,6 +223,7 @@ EVERY: tuple[Facts, ...] = (
     KEY_ALARM,
     KEY_REFUSED,
     KEY_WARNING,
+    CONFIRM,
     ALARM,
 )
 UNSAID = {  # a number that they do not have, what another fact makes needless
@@ -444,6 +472,24 @@ def test_the_receipt_gives_number_link_key_and_policy(facts: Facts) -> None:
         assert fact in dutch(text)
         assert fact in english(text)
     assert text.body.count(f"\n    {LINK}\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("occasion", "earlier", "nl", "en"),
+    [
+        ("reopened", "CVD-2026-0007", "melding CVD-2026-0007 opnieuw", "report CVD-2026-0007 again"),
+        ("split", "CVD-2026-0007", "CVD-2026-0007 gaat over meer dan één", "CVD-2026-0007 is about more than"),
+        ("link_renewed", None, "Uw vorige link werkt niet meer.", "Your earlier link does not work any more."),
+        ("link_renewed", "CVD-2026-0007", "vorige link", "earlier link"),
+    ],
+)
+def test_a_receipt_says_why_it_comes(occasion: Any, earlier: str | None, nl: str, en: str) -> None:
+    body = " ".join(word(replace(RECEIPT, occasion=occasion, earlier=earlier), DESK).body.split())
+    assert nl in body
+    assert en in body
+    assert "Bedankt voor uw melding" not in body
+    assert ("Wat er nu gebeurt" in body) is (occasion != "link_renewed")
+    assert LINK in body
 
 
 def test_the_plain_receipt_says_that_it_is_plain_and_how_to_send_a_key() -> None:
@@ -910,3 +956,24 @@ def test_a_warning_of_our_own_key_and_of_ones_own_say_what_to_do() -> None:
     assert "Key of: the desk itself" in english(ours)
     assert "Extend your key" in english(yours)
     assert "Verleng uw sleutel" in dutch(yours)
+
+
+def test_who_confirms_reads_what_it_is_until_when_and_what_to_do_if_it_was_not_them() -> None:
+    text = word(CONFIRM, DESK)
+
+    for fact in ("Sluiten", "Reden van sluiten: opgelost", "Fatima de Boer", ARRIVED_NL, DUE_NL, CONFIRM.link):
+        assert fact in dutch(text)
+    for fact in ("Close", "Reason for closing: remediated", "Fatima de Boer", ARRIVED_EN, DUE_EN, CONFIRM.link):
+        assert fact in english(text)
+    assert "tell your colleagues: somebody filled in the form in your name" in english(text)
+    assert "    En weg." in text.body.split("-" * 72)[2]
+
+
+def test_what_has_no_text_and_is_about_several_tickets_says_so() -> None:
+    several = (Label("Tickets", "Tickets"), Label("CVD-2026-0007", "CVD-2026-0007"))
+
+    text = word(replace(CONFIRM, ticket=None, reason=None, details=(several,)), DESK)
+
+    assert "    Tickets: CVD-2026-0007\n" in text.body
+    assert "tekst die erbij hoort" not in text.body
+    assert text.outer_subject == "Versleuteld bericht / Encrypted message"

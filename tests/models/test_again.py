@@ -80,9 +80,7 @@ def test_a_reopened_report_is_a_ticket_of_its_own(database: Database) -> None:
         first, again = ticket_called(session, FIRST), ticket_called(session, SECOND)
         assert again.linked_to == first.id and again.is_open and not first.is_open
         assert (again.report.text, again.report.subject) == (REPORT.text, REPORT.subject)
-        assert [(file.name, file.content) for file in again.report.attachments] == [
-            ("proof.png", b"\x89PNG")
-        ]
+        assert [(file.name, file.content) for file in again.report.attachments] == [("proof.png", b"\x89PNG")]
         assert [target.value for target in again.targets] == ["formulieren.voorbeeld.example"]
         who = again.reporter
         assert (who.name, who.address, who.fingerprint) == (REPORT.name, REPORT.address, REPORT.fingerprint)

@@ -106,7 +106,7 @@ def everything_stored(database: Database) -> bytes:
     values: list[bytes] = []
     with database.reading() as session:
         for table in inspect(database.engine).get_table_names():
-            for row in session.execute(text(f'SELECT * FROM "{table}"')).tuples():  # noqa: S608 - our own tables
+            for row in session.execute(text(f'SELECT * FROM "{table}"')).tuples():
                 values += [bytes(v) if isinstance(v, bytes | memoryview) else str(v).encode() for v in row]
     return b"\n".join(values)
 
@@ -320,7 +320,8 @@ from meldbalie.tests.models.reports import FATIMA
 from meldbalie.tests.models.test_confirmations import NOW, WANTED
 vault.unlock([os.environ["KEY"]])
 with Database(sys.argv[1]).unit_of_work() as session:
-    ask(session, ticket=ticket_called(session, sys.argv[2]), who=FATIMA, action="close", wanted=WANTED, seen=3,
+    ticket = ticket_called(session, sys.argv[2])
+    ask(session, ticket=ticket, who=FATIMA, action="close", wanted=WANTED, seen=3,
         now=NOW, lasting=timedelta(hours=1))
     session.flush()
     os.kill(os.getpid(), 9)

@@ -19,7 +19,7 @@ from meldbalie.models.vault import vault
 from meldbalie.settings import Settings
 from meldbalie.webhooks.app import create_app
 from meldbalie.webhooks.site import Site
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 ARRIVAL = datetime(2026, 11, 16, 9, 12, tzinfo=UTC)
 DUE = ARRIVAL + timedelta(days=5)
@@ -89,6 +89,25 @@ class Installation:
                 session.add(_response_clock(ticket, due_at, answered_at))
             session.add(_ibd_copy(ticket, shared_at))
             return make_link(session, ticket, at=ARRIVAL)
+
+    def propose(
+        self,
+        at: datetime,
+        *,
+        ends_at: datetime | None = None,
+        publish_on: date | None = None,
+        because: str = "",
+    ) -> None:
+        """Propose silence until then, to take it back, or a day to publish on, on the one ticket."""
+        with self.database.unit_of_work() as session:
+            ticket = session.scalars(select(Ticket)).one()
+            who = {"by": CANARIES["handler"], "at": at, "because": because}
+            if publish_on:
+                ticket.record("publication_proposed", **who, on=publish_on.isoformat())
+                return
+            was, ticket.embargo_ends_at = ticket.embargo_ends_at, ends_at
+            facts = {"ends_at": ends_at.isoformat() if ends_at else "", "was": was.isoformat() if was else ""}
+            ticket.record("embargo_proposed", **who, **facts)
 
     def revoke(self, token: str) -> None:
         """Withdraw a link."""

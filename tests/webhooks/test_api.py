@@ -46,6 +46,9 @@ def test_the_api_tells_what_the_page_tells(client: FlaskClient, installation: In
         },
         "expected_fix_on": "2026-12-04",
         "fix_is_late": False,
+        "embargo_ends_at": None,
+        "publish_on": None,
+        "proposals": [],
         "shared_with_ibd": {"at": ARRIVAL.isoformat(), "with_identity": False},
         "moves": [
             {"at": (ARRIVAL + DAY).isoformat(), "to": "VALID", "label": "Confirmed", "because": ""},
@@ -139,3 +142,25 @@ def test_the_description_names_both_forms_their_answers_and_the_fields(client: F
     assert described["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     assert "reference" in described["components"]["schemas"]["Status"]["properties"]
     assert described["components"]["schemas"]["State"]["properties"]["code"]["enum"]
+
+
+def test_a_program_reads_until_when_both_keep_silent_and_what_was_proposed(
+    client: FlaskClient, installation: Installation
+) -> None:
+    token, ends_at = installation.report(), ARRIVAL + 10 * DAY
+    installation.propose(ARRIVAL, ends_at=ends_at, because="to mend it")
+    installation.propose(ARRIVAL + DAY, publish_on=date(2026, 12, 4))
+
+    told = client.get("/api/v1/status", headers=bearer(token)).json
+
+    assert told
+    assert (told["embargo_ends_at"], told["publish_on"]) == (ends_at.isoformat(), "2026-12-04")
+    assert told["proposals"] == [
+        {
+            "at": ARRIVAL.isoformat(),
+            "ends_at": ends_at.isoformat(),
+            "publish_on": None,
+            "because": "to mend it",
+        },
+        {"at": (ARRIVAL + DAY).isoformat(), "ends_at": None, "publish_on": "2026-12-04", "because": ""},
+    ]

@@ -222,3 +222,39 @@ def test_head_and_options_are_answered_and_writing_is_refused(
         assert refused.status_code == 405
         assert set(refused.allow) == {"GET", "HEAD", "OPTIONS"}
         assert "Not possible here" in refused.text
+
+
+def test_silence_and_publication_are_shown_with_day_hour_and_zone(
+    client: FlaskClient, installation: Installation
+) -> None:
+    token = installation.report()
+    assert "keep silent" not in read(client, token)
+    installation.propose(ARRIVAL, ends_at=ARRIVAL + 10 * DAY, because="The supplier needs time.")
+    installation.propose(ARRIVAL + DAY, publish_on=date(2026, 12, 4))
+
+    page, dutch = read(client, token), read(client, token, "nl")
+
+    silence = (
+        "Both of us keep silent until Thursday 26 November 2026 at 10:12 (Dutch time) That is our proposal."
+    )
+    assert silence in page
+    assert (
+        "We proposed to keep silent until Thursday 26 November 2026 at 10:12 The supplier needs time." in page
+    )
+    assert "Publication proposed on Friday 4 December 2026 Do you agree?" in page
+    assert "Wij en u zwijgen tot donderdag 26 november 2026 om 10:12 uur (Nederlandse tijd)" in dutch
+    assert "Publicatie voorgesteld op vrijdag 4 december 2026" in dutch
+    assert CANARIES["handler"] not in page
+
+    installation.now = ARRIVAL + 10 * DAY
+    assert "That moment has passed." in read(client, token)
+    installation.propose(installation.now, because="It is known.")
+    assert "We took back our proposal to keep silent It is known." in read(client, token)
+    assert "Both of us keep silent until" not in read(client, token)
+
+
+def test_who_is_waited_for_reads_it_on_the_page(client: FlaskClient, installation: Installation) -> None:
+    token = installation.report(waiting_on=WaitingOn.REPORTER, ours=((ARRIVAL, "Which browser was it?"),))
+
+    assert "Waiting for You: we need more information" in read(client, token)
+    assert "We wrote to you Which browser was it?" in read(client, token)

@@ -6,12 +6,17 @@ import pytest
 from meldbalie.models.states import TicketState as S
 from meldbalie.tests.webhooks.installation import ARRIVAL
 from meldbalie.webhooks.progress import Kind, Place, happenings_of, steps_of
-from meldbalie.webhooks.status import Letter, Move, Sharing, Status
+from meldbalie.webhooks.status import Letter, Move, Proposal, Sharing, Status
 
 HOUR = timedelta(hours=1)
 
 
-def status(*states: S, letters: tuple[Letter, ...] = (), sharing: Sharing | None = None) -> Status:
+def status(
+    *states: S,
+    letters: tuple[Letter, ...] = (),
+    sharing: Sharing | None = None,
+    proposals: tuple[Proposal, ...] = (),
+) -> Status:
     return Status(
         reference="CVD-2026-0042",
         state=states[-1] if states else S.RECEIVED,
@@ -22,10 +27,14 @@ def status(*states: S, letters: tuple[Letter, ...] = (), sharing: Sharing | None
         response=None,
         expected_fix_on=None,
         fix_is_late=False,
+        embargo_ends_at=None,
+        embargo_has_ended=False,
+        publish_on=None,
         sharing=sharing,
         credit="unasked",
         shares_identity=False,
         moves=tuple(Move(ARRIVAL + n * HOUR, state, "") for n, state in enumerate(states, start=1)),
+        proposals=proposals,
         letters=letters,
     )
 
@@ -72,3 +81,23 @@ def test_an_answer_stands_above_the_change_of_state_of_the_same_instant() -> Non
     told = happenings_of(status(S.VALID, letters=(Letter(ARRIVAL + HOUR, "Confirmed, thank you"),)))
 
     assert [entry.kind for entry in told] == [Kind.WE_WROTE, Kind.MOVED, Kind.RECEIVED]
+
+
+def test_proposals_stand_among_what_happened_with_their_reasons() -> None:
+    until, day = ARRIVAL + 9 * HOUR, (ARRIVAL + 48 * HOUR).date()
+    told = happenings_of(
+        status(
+            proposals=(
+                Proposal(ARRIVAL + HOUR, until, None, "to mend it"),
+                Proposal(ARRIVAL + 2 * HOUR, None, None, "it is known"),
+                Proposal(ARRIVAL + 3 * HOUR, None, day, ""),
+            )
+        )
+    )
+
+    assert [(one.kind, one.until, one.on, one.text) for one in told] == [
+        (Kind.PUBLICATION, None, day, ""),
+        (Kind.SILENCE_LIFTED, None, None, "it is known"),
+        (Kind.SILENCE, until, None, "to mend it"),
+        (Kind.RECEIVED, None, None, ""),
+    ]

@@ -157,3 +157,47 @@ def test_a_status_takes_as_many_queries_for_a_long_conversation_as_for_a_short_o
     assert len(status.letters) == 60
     assert len(statements) == 2 * for_short
     assert for_short <= 6
+
+
+def test_silence_is_shown_to_the_instant_and_its_end_is_its_last(installation: Installation) -> None:
+    token, ends_at = installation.report(), ARRIVAL + timedelta(days=10)
+    installation.propose(ARRIVAL, ends_at=ends_at + SECOND, because="longer")
+    installation.propose(ARRIVAL + SECOND, ends_at=ends_at, because="sooner")
+
+    before, after = facts(installation, token, ends_at - SECOND), facts(installation, token, ends_at)
+
+    assert (before.embargo_ends_at, before.embargo_has_ended) == (ends_at, False)
+    assert (after.embargo_ends_at, after.embargo_has_ended) == (ends_at, True)
+    assert [(one.ends_at, one.because) for one in before.proposals] == [
+        (ends_at + SECOND, "longer"),
+        (ends_at, "sooner"),
+    ]
+    assert before.updated_at == ARRIVAL + SECOND
+
+
+def test_a_day_to_publish_on_is_the_last_and_never_lies_in_the_silence(installation: Installation) -> None:
+    token, midnight = installation.report(), datetime.fromisoformat("2026-12-05T00:00:00+01:00")
+    present = midnight - timedelta(days=9)
+    installation.propose(ARRIVAL, publish_on=date(2026, 12, 1))
+    installation.propose(ARRIVAL + SECOND, publish_on=date(2026, 12, 4))
+
+    assert facts(installation, token, present).publish_on == date(2026, 12, 4)
+    installation.propose(ARRIVAL + 2 * SECOND, ends_at=midnight - SECOND)
+    assert facts(installation, token, present).publish_on == date(2026, 12, 4)
+    installation.propose(ARRIVAL + 3 * SECOND, ends_at=midnight)
+    assert facts(installation, token, present).publish_on is None
+    installation.propose(ARRIVAL + 4 * SECOND, because="it is known")
+    assert facts(installation, token, present).publish_on == date(2026, 12, 4)
+
+
+def test_notes_and_who_handles_it_stay_inside(installation: Installation) -> None:
+    token = installation.report()
+    with installation.database.unit_of_work() as session:
+        ticket = session.scalars(select(Ticket)).one()
+        ticket.handler = "Fatima"
+        ticket.record("noted", by="Fatima", at=ARRIVAL, because="we think it is Jan")
+        ticket.record("assigned", by="Fatima", at=ARRIVAL, because="ask Jan", handler="Jeroen", was="")
+
+    status = facts(installation, token)
+
+    assert not any(word in repr(status) for word in ("Fatima", "Jeroen", "Jan"))

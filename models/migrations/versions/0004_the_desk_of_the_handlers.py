@@ -64,6 +64,21 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "mail_orders",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("signature", sa.String(), nullable=False),
+        sa.Column("message_id", sa.Integer(), nullable=False),
+        sa.Column("who", sa.String(), nullable=False),
+        sa.Column("done", sa.JSON(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["message_id"], ["messages.id"], name=op.f("fk_mail_orders_message_id_messages")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_orders")),
+        sa.UniqueConstraint("message_id", name=op.f("uq_mail_orders_message_id")),
+        sa.UniqueConstraint("signature", name=op.f("uq_mail_orders_signature")),
+    )
+    op.create_table(
         "sketches",
         sa.Column("ticket_id", sa.Integer(), nullable=False),
         sa.Column("traits", sa.LargeBinary(), nullable=False),
@@ -137,6 +152,7 @@ def downgrade() -> None:
 
     op.drop_table("marks")
     op.drop_table("sketches")
+    op.drop_table("mail_orders")
     op.drop_table("confirmations")
     op.drop_table("cursors")
     op.drop_table("pins")

@@ -1,0 +1,210 @@
+"""What is done to many tickets at once, or seldom: each ticket by itself, so that one never stops the others.
+
+A ticket that is as it should be already counts as done: to do the same again is harmless. What cannot be
+taken back is confirmed by a link in sealed mail, whatever `desk.second_factor` says: Prefect keeps the
+parameters of a run for good, and a PIN among them. The desk carries it out then.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from ..models import acts, again, confirmations, forgetting, joining, resending
+from ..models.confirmations import Confirmation
+from ..models.duplicates import close_as_duplicate, is_duplicate_of
+from ..models.errors import Refused
+from ..models.promise import Correspondent
+from ..models.suggestions import main_ticket
+from ..models.ticket import Ticket, ticket_called
+from .discretion import WorkFailed, discreet
+from .installation import Records
+
+CLOSE_AS_DUPLICATES, MERGE, FORGET = "close-as-duplicates", "merge", "forget"
+LINK = "link"
+
+#: What is done to a ticket; gives what was done, in words.
+Act = Callable[["Doing", Ticket], str]
+
+
+@dataclass(frozen=True)
+class Doing:
+    """One ticket's transaction: who does it, and when."""
+
+    place: Records
+    session: Session
+    who: str
+    now: datetime
+
+    @property
+    def move(self) -> dict[str, Any]:
+        """What most verbs ask for. There is no reason: whoever acts on many tickets gives none in words."""
+        return {"by": self.who, "because": "", "promise": self.place.promise, "now": self.now}
+
+    def was_confirmed(self, ticket: Ticket, action: str) -> None:
+        """Write into the history how we know who did it."""
+        ticket.record("proved", by=self.who, at=self.now, action=action, proof=LINK)
+
+
+@dataclass
+class Outcome:
+    """What came of each ticket: a line each, without a word of a report."""
+
+    done: list[str] = field(default_factory=list[str])
+    refused: list[str] = field(default_factory=list[str])
+    possible: list[str] = field(default_factory=list[str])
+
+    def __str__(self) -> str:
+        """All of it, what was refused first."""
+        return "\n".join([f"refused: {line}" for line in self.refused] + self.done) or "nothing to do"
+
+
+def handler_called(place: Records, name: str) -> Correspondent:
+    """The handler of a name; raises :class:`Refused`, for nobody else acts here."""
+    handlers = {person.name: person for person in place.promise.triage}
+    if name not in handlers:
+        known = ", ".join(handlers) or "nobody yet"
+        raise Refused(f"there is no handler called {name!r}, and nothing was done; handlers are: {known}")
+    return handlers[name]
+
+
+def each(place: Records, references: Iterable[str], act: Act, who: str, *, only_try: bool = False) -> Outcome:
+    """Do something to each ticket, in a transaction of its own; raises :class:`Refused` when none is named.
+
+    With ``only_try`` all of it is taken back: for what would be refused.
+    """
+    handler_called(place, who)
+    outcome = Outcome()
+    for reference in dict.fromkeys(name for one in references if (name := one.strip().upper())):
+        try:
+            with discreet(reference), place.database.unit_of_work() as session:
+                trial = session.begin_nested() if only_try else None
+                with _refusing(reference):
+                    ticket = ticket_called(session, reference)
+                    done = act(Doing(place, session, who, place.clock()), ticket)
+                    session.flush()
+                if trial is not None:
+                    trial.rollback()
+        except WorkFailed as failure:
+            outcome.refused.append(str(failure))
+        else:
+            outcome.possible.append(reference)
+            outcome.done.append(f"{reference}: {done}")
+    if not outcome.possible and not outcome.refused:
+        raise Refused("no ticket is named: give their numbers, such as CVD-2026-0042")
+    return outcome
+
+
+@contextmanager
+def _refusing(reference: str) -> Generator[None]:
+    """A refusal of ours says why in words that may stand anywhere."""
+    try:
+        yield
+    except Refused as refusal:
+        raise WorkFailed(f"{reference}: {refusal}") from None
+
+
+def ask(place: Records, action: str, wanted: Mapping[str, Any], who: str) -> Confirmation:
+    """Mail a handler the link by which this is confirmed; raises :class:`Refused`."""
+    lasting = timedelta(hours=place.config.desk.confirm_hours)
+    person = handler_called(place, who)
+    with place.database.unit_of_work() as session:
+        return confirmations.ask(
+            session,
+            ticket=None,
+            who=person,
+            action=action,
+            wanted=dict(wanted),
+            seen=0,
+            now=place.clock(),
+            lasting=lasting,
+        )
+
+
+def carry_out_confirmed(place: Records, action: str, wanted: Mapping[str, Any], who: str) -> str:
+    """Do what was confirmed by a link; gives what was done, a line for each ticket.
+
+    Done twice it does nothing the second time. Raises :class:`Refused`.
+    """
+    outcome = each(place, tickets_in(wanted), act_of(action, wanted), who)
+    if action == FORGET:
+        place.database.empty_log()
+    return str(outcome)
+
+
+def act_of(action: str, wanted: Mapping[str, Any]) -> Act:
+    """What is done to each ticket by an act that has to be confirmed."""
+    match action:
+        case "close-as-duplicates":
+            return partial(_close_as_duplicate, of=_number(wanted))
+        case "merge":
+            return partial(_merge, into=_number(wanted))
+        case "forget":
+            return _forget
+        case _:
+            raise Refused(f"{action!r} is nothing that can be confirmed here")
+
+
+def tickets_in(wanted: Mapping[str, Any]) -> Sequence[str]:
+    """The tickets that an act is about."""
+    return [str(one) for one in wanted.get("tickets", ())]
+
+
+def assign(on: Doing, ticket: Ticket, *, owner: str) -> str:
+    """Hand a ticket to an owner."""
+    if ticket.is_open and ticket.owner_name == owner.strip():
+        return f"is with {owner.strip()} already"
+    acts.assign(on.session, ticket, to=owner.strip(), by=on.who, because="", now=on.now)
+    return f"assigned to {ticket.owner_name}"
+
+
+def split(on: Doing, ticket: Ticket, *, owner: str) -> str:
+    """Split a ticket in two."""
+    part = again.split(on.session, ticket, owner_name=owner, **on.move)
+    return f"split: {part.reference} is with {part.owner_name}"
+
+
+def reopen(on: Doing, ticket: Ticket) -> str:
+    """Take up a closed ticket again."""
+    return f"taken up again as {again.reopen(on.session, ticket, **on.move).reference}"
+
+
+def resend_link(on: Doing, ticket: Ticket) -> str:
+    """Send the reporter a new secret link."""
+    resending.resend_link(on.session, ticket, by=on.who, now=on.now)
+    return "a new secret link is on its way to the reporter; the earlier ones open nothing any more"
+
+
+def _close_as_duplicate(on: Doing, ticket: Ticket, *, of: str) -> str:
+    if is_duplicate_of(on.session, ticket, of):
+        return f"is closed as a duplicate of {of} already"
+    close_as_duplicate(on.session, ticket, of=of, by=on.who, promise=on.place.promise, now=on.now)
+    on.was_confirmed(ticket, CLOSE_AS_DUPLICATES)
+    return f"closed as a duplicate of {of}"
+
+
+def _merge(on: Doing, ticket: Ticket, *, into: str) -> str:
+    other = ticket_called(on.session, into)
+    main = main_ticket(on.session, ticket)
+    if main is not ticket and main is main_ticket(on.session, other):
+        return f"is joined with {main.reference} already"
+    joining.join(on.session, ticket, to=into, **on.move)
+    on.was_confirmed(ticket, MERGE)
+    if ticket.is_open:
+        return f"linked to {into}, which is closed; it goes on by itself"
+    return f"joined with {main_ticket(on.session, ticket).reference}"
+
+
+def _forget(on: Doing, ticket: Ticket) -> str:
+    if not forgetting.forget(on.session, ticket, by=on.who, now=on.now):
+        return "was forgotten before"
+    on.was_confirmed(ticket, FORGET)
+    return "forgotten; its copies leave the mailbox with the next audit"
+
+
+def _number(wanted: Mapping[str, Any]) -> str:
+    return str(wanted["belongs_to"]).strip().upper()

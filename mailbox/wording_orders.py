@@ -1,0 +1,36 @@
+"""The facts of the mail that tells handlers and owners what became of a reply of theirs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from .wording_facts import OnTicket
+from .wording_parts import Kind, Label
+
+Outcome = Literal["done", "refused", "filed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderNotice(OnTicket):
+    """To a handler or owner without a usable key: whether their reply was followed."""
+
+    kind = Kind.ORDER_NOTICE
+    outcome: Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderReply(OrderNotice):
+    """To a handler or owner: what their reply did, with the very text that the reporter gets, or why nothing.
+
+    ``ordered`` are their commands as we understood them; ``why`` and ``notes`` are codes. ``because`` are
+    the words of a refusal, and ``due_at`` is until when an answer is promised that is still to be given.
+    """
+
+    kind = Kind.ORDER_REPLY
+    is_sealed = True
+    ordered: tuple[str, ...]
+    why: str | None
+    because: Label | None
+    notes: tuple[str, ...]
+    due_at: datetime | None
+    told: str | None

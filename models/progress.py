@@ -1,0 +1,133 @@
+"""How reporters of joined tickets stay informed: of the problem, on their own ticket, and of nobody else.
+
+A ticket that was joined with another is closed, and what becomes of the problem happens on the other. Its
+reporter is told each time that this stands differently: the state, why it was closed, the expected fix date.
+What handlers write to the other reporter stays there, and no word tells that there is one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from .filing import reporter_of
+from .outbox import MailKind, write_mail
+from .states import CloseReason, TicketState
+from .suggestions import main_number, tickets_joined_with
+from .ticket import Event, Ticket
+
+S, R = TicketState, CloseReason
+
+#: What the state of the problem means to whoever reported it as well: Dutch, English.
+MEANINGS: Mapping[TicketState, tuple[str, str]] = {
+    S.RECEIVED: ("Wij beoordelen het probleem.", "We are assessing the problem."),
+    S.INVALID: (
+        "Wij hebben het probleem nog niet kunnen bevestigen.",
+        "We have not been able to confirm the problem so far.",
+    ),
+    S.VALID: (
+        "Wij hebben het probleem bevestigd en bepalen hoe het wordt opgelost.",
+        "We have confirmed the problem and decide how it will be fixed.",
+    ),
+    S.ACCEPTED: ("Er wordt aan een oplossing gewerkt.", "A fix is being worked on."),
+    S.DEFERRED: ("Het oplossen is uitgesteld.", "The fix is on hold."),
+    S.CLOSED: ("Wij zijn klaar met de behandeling.", "We have finished handling it."),
+}
+#: Reasons that would tell of the other report or of who sent it.
+OF_ANOTHER = frozenset({R.DUPLICATE, R.WITHDRAWN, R.NO_RESPONSE, R.SPAM})
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How the problem behind a report stands: all that somebody else who reported it may know."""
+
+    state: TicketState = TicketState.RECEIVED
+    close_reason: CloseReason | None = None
+    fix_on: date | None = None
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The same as a mail and the history hold it."""
+        reason = self.close_reason.value if self.close_reason else ""
+        return {"state": self.state.value, "reason": reason, "fix_on": str(self.fix_on or "")}
+
+    @classmethod
+    def read(cls, facts: Mapping[str, str]) -> "Progress":
+        """The progress that a mail or the history holds."""
+        reason, fix_on = facts["reason"], facts["fix_on"]
+        return cls(
+            TicketState(facts["state"]),
+            CloseReason(reason) if reason else None,
+            date.fromisoformat(fix_on) if fix_on else None,
+        )
+
+
+def progress_behind(session: Session, ticket: Ticket) -> Progress | None:
+    """How the problem stands that a joined ticket is about; ``None`` for a ticket that was not joined."""
+    number = main_number(session, ticket.id)
+    if number == ticket.id:
+        return None
+    columns = select(Ticket.state, Ticket.close_reason, Ticket.expected_fix_on).where(Ticket.id == number)
+    return _as_told(*session.execute(columns).tuples().one())
+
+
+def pass_on(
+    session: Session, ticket: Ticket, *, by: str, now: datetime, newly_joined: Sequence[Ticket] = ()
+) -> None:
+    """Tell the reporters of the tickets joined with this one how it stands, if that is new to them.
+
+    Hold the ticket first. Its own reporter has been told, also of a second report of theirs. What was said
+    before to others is told to those that were ``newly_joined``. Nothing waits for the joined tickets: mails
+    are written on them, and nothing of theirs is changed.
+    """
+    session.flush()
+    if main_number(session, ticket.id) != ticket.id:
+        return
+    progress = _as_told(ticket.state, ticket.close_reason, ticket.expected_fix_on)
+    joined = newly_joined or tickets_joined_with(session, ticket)
+    told = [one for one in joined if not have_one_reporter(one, ticket)]
+    if not told or progress == (Progress() if newly_joined else _last_told(session, ticket)):
+        return
+    numbers = ", ".join(one.reference for one in told)
+    passed_on = ticket.record("passed_on", by=by, at=now, to=numbers, **progress.facts)
+    for one in told:
+        reporter = reporter_of(one)
+        if reporter:
+            write_mail(
+                session,
+                MailKind.PROGRESS,
+                reporter,
+                party="reporter",
+                cause=f"{ticket.id}.{passed_on.seq}",
+                now=now,
+                ticket=one,
+                facts=progress.facts,
+            )
+
+
+def have_one_reporter(ticket: Ticket, other: Ticket) -> bool:
+    """Whether both came from one address."""
+    ours, theirs = reporter_of(ticket), reporter_of(other)
+    return ours is not None and theirs is not None and ours.address.lower() == theirs.address.lower()
+
+
+def last_told_at(session: Session, ticket: Ticket) -> datetime | None:
+    """When the reporter of a joined ticket could last learn something new of the problem."""
+    told = select(Event.at).where(
+        Event.ticket_id == main_number(session, ticket.id), Event.kind == "passed_on"
+    )
+    return session.scalar(told.order_by(Event.seq.desc()).limit(1))
+
+
+def _as_told(state: TicketState, reason: CloseReason | None, fix_on: date | None) -> Progress:
+    if state is TicketState.CLOSED:
+        return Progress(state, None if reason in OF_ANOTHER else reason)
+    return Progress(state, fix_on=fix_on)
+
+
+def _last_told(session: Session, ticket: Ticket) -> Progress:
+    told = select(Event.facts).where(Event.ticket_id == ticket.id, Event.kind == "passed_on")
+    facts = session.scalar(told.order_by(Event.seq.desc()).limit(1))
+    return Progress.read(facts) if facts else Progress()

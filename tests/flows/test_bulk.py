@@ -1,0 +1,495 @@
+"""Bulk and rare acts, started in Prefect: each ticket by itself, and what cannot be taken back is confirmed."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from imapclient import IMAPClient
+from meldbalie.flows import bulk, clearing
+from meldbalie.flows.audit import audit, compare, wrong_in
+from meldbalie.flows.bulk_acts import carry_out_confirmed
+from meldbalie.flows.clearing import clear_away
+from meldbalie.flows.discretion import WorkFailed
+from meldbalie.flows.operator.demo_files import CVD
+from meldbalie.mailbox.errors import ServerUnreachable
+from meldbalie.models.confirmations import Confirmation, confirm
+from meldbalie.models.forgetting import forget, to_be_cleared
+from meldbalie.models.ledger import LedgerEntry, Verdict
+from meldbalie.models.outbox import Mail, MailKind
+from meldbalie.models.owners import Owner
+from meldbalie.models.states import CloseReason, TicketState
+from meldbalie.models.ticket import Ticket, ticket_called
+from meldbalie.tests.flows.glances import goes_round, history, outbox, verdicts, works_with
+from meldbalie.tests.flows.world import NAME, REPORT, SENTENCE, World
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+from prefect.states import State
+from sqlalchemy import select, text
+
+FIRST, SECOND, THIRD = "CVD-2026-0001", "CVD-2026-0002", "CVD-2026-0003"
+WHO = "Balie"
+OTHER_OWNER = "Netwerkteam"
+
+
+@pytest.fixture
+def reported(world: World) -> World:
+    """Three tickets whose first mails have left."""
+    for number in range(3):
+        world.arrives(world.reports(f"{number}: {REPORT}", subject=f"Report {number}"))
+    goes_round(world)
+    assert world.tickets() == [FIRST, SECOND, THIRD]
+    return world
+
+
+def ticket(world: World, reference: str) -> Ticket:
+    with world.place.database.reading() as session:
+        found = ticket_called(session, reference)
+        found.owner_name, found.reporter, found.messages  # noqa: B018 - read while the session is open
+        return found
+
+
+def owners(world: World) -> list[str]:
+    with world.place.database.reading() as session:
+        return list(session.scalars(select(Owner.name).order_by(Owner.name)))
+
+
+def another_owner(world: World, than: str) -> str:
+    return next(name for name in owners(world) if name != than)
+
+
+def runs(flow: Any, **parameters: Any) -> tuple[State[Any], str]:
+    """Run a flow on the real server; gives how it ended, and its log."""
+    state: State[Any] = flow(**parameters, return_state=True)
+    assert state.state_details.flow_run_id
+
+    async def log() -> str:
+        async with get_client() as client:
+            which = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[state.state_details.flow_run_id]))
+            return "\n".join(line.message for line in await client.read_logs(which))
+
+    return state, asyncio.run(log())
+
+
+def closes(world: World, *references: str) -> None:
+    """Close tickets, and let everything leave."""
+    from meldbalie.models import acts
+
+    who: dict[str, Any] = {"by": WHO, "because": "", "promise": world.place.promise, "now": world.present()}
+    with world.place.database.unit_of_work() as session:
+        for reference in references:
+            acts.accept(session, ticket_called(session, reference), **who)
+            acts.close(session, ticket_called(session, reference), reason=CloseReason.REMEDIATED, **who)
+    goes_round(world)
+
+
+def confirms(world: World) -> str:
+    """Open the last link that was mailed, press its button, and have it carried out as the desk does."""
+    with world.place.database.unit_of_work() as session:
+        mail = session.scalars(
+            select(Mail).where(Mail.kind == MailKind.CONFIRM).order_by(Mail.id.desc())
+        ).first()
+        assert mail is not None
+        token = next(str(fact) for name, fact in (mail.facts or {}).items() if name != "confirmation")
+        asked = confirm(session, token, now=world.present())
+        assert asked is not None
+    return carry_out_confirmed(world.place, asked.action, asked.wanted, asked.who)
+
+
+def test_many_tickets_are_assigned_and_a_refusal_stops_none_of_the_others(reported: World) -> None:
+    owner = another_owner(reported, ticket(reported, FIRST).owner_name)
+    closes(reported, SECOND)
+
+    state, log = runs(bulk.assign_many, tickets=[FIRST, SECOND, "CVD-2026-0999", THIRD], owner=owner, who=WHO)
+
+    assert state.is_failed()
+    assert state.message is not None
+    assert "2 of 4 refused" in state.message
+    assert f"refused: {SECOND}: {SECOND} is closed" in log
+    assert "there is no ticket CVD-2026-0999" in log
+    assert [ticket(reported, one).owner_name for one in (FIRST, THIRD)] == [owner, owner]
+    assert history(reported, FIRST)[-1] == "assigned"
+
+
+def test_assigning_again_changes_nothing(reported: World) -> None:
+    owner = another_owner(reported, ticket(reported, FIRST).owner_name)
+    runs(bulk.assign_many, tickets=[FIRST], owner=owner, who=WHO)
+    before = history(reported, FIRST), len(outbox(reported))
+
+    state, log = runs(bulk.assign_many, tickets=[FIRST, f" {FIRST.lower()} "], owner=owner, who=WHO)
+
+    assert state.is_completed()
+    assert f"{FIRST}: is with {owner} already" in log
+    assert (history(reported, FIRST), len(outbox(reported))) == before
+
+
+@pytest.mark.parametrize(
+    ("flow", "parameters"),
+    [
+        (bulk.assign_many, {"tickets": [FIRST], "owner": "x"}),
+        (bulk.close_as_duplicates, {"of": FIRST, "tickets": [SECOND]}),
+        (bulk.merge, {"ticket": FIRST, "into": SECOND}),
+        (bulk.split, {"ticket": FIRST}),
+        (bulk.reopen, {"ticket": FIRST}),
+        (bulk.resend_link, {"ticket": FIRST}),
+        (bulk.forget, {}),
+        (bulk.forget, {"tickets": [FIRST]}),
+        (bulk.import_owners, {"file": "owners.csv"}),
+    ],
+)
+def test_nobody_acts_who_is_no_handler(reported: World, flow: Any, parameters: dict[str, Any]) -> None:
+    before = [history(reported, one) for one in (FIRST, SECOND)], len(outbox(reported))
+
+    state, _ = runs(flow, **parameters, who="Mallory")
+
+    assert state.is_failed()
+    assert state.message is not None
+    assert "there is no handler called 'Mallory'" in state.message
+    assert ([history(reported, one) for one in (FIRST, SECOND)], len(outbox(reported))) == before
+
+
+def test_duplicates_are_closed_once_a_link_was_used(reported: World) -> None:
+    state, log = runs(bulk.close_as_duplicates, of=FIRST, tickets=[SECOND, THIRD], who=WHO)
+
+    assert state.is_completed()
+    assert f"a link to confirm it by for {SECOND}, {THIRD} was mailed to {WHO}" in log
+    assert ticket(reported, SECOND).is_open
+    goes_round(reported)
+    assert any("/c/" in mail.text for mail in reported.read_by(reported.people.handler))
+
+    with reported.place.database.reading() as session:
+        wanted = session.scalars(select(Confirmation.wanted)).one()
+    done = confirms_with(reported, wanted)
+
+    assert done.splitlines() == [
+        f"{SECOND}: closed as a duplicate of {FIRST}",
+        f"{THIRD}: closed as a duplicate of {FIRST}",
+    ]
+    assert {ticket(reported, one).close_reason for one in (SECOND, THIRD)} == {CloseReason.DUPLICATE}
+    assert "proved" in history(reported, SECOND)
+    again = carry_out_confirmed(reported.place, "close-as-duplicates", wanted, WHO)
+    assert "is closed as a duplicate of CVD-2026-0001 already" in again
+
+
+def confirms_with(world: World, wanted: dict[str, Any]) -> str:
+    return carry_out_confirmed(world.place, "close-as-duplicates", wanted, WHO)
+
+
+def test_what_would_be_refused_is_not_confirmed(reported: World) -> None:
+    closes(reported, THIRD)
+
+    state, log = runs(bulk.close_as_duplicates, of=FIRST, tickets=[FIRST, SECOND, THIRD], who=WHO)
+
+    assert state.is_failed()
+    assert f"refused: {FIRST}: {FIRST} cannot be joined with itself" in log
+    assert f"refused: {THIRD}: {THIRD} is closed" in log
+    assert ticket(reported, SECOND).is_open
+    assert confirms(reported) == f"{SECOND}: closed as a duplicate of {FIRST}"
+
+
+def test_a_duplicate_of_a_closed_ticket_is_closed_too(reported: World) -> None:
+    closes(reported, FIRST)
+    runs(bulk.close_as_duplicates, of=FIRST, tickets=[SECOND], who=WHO)
+
+    assert confirms(reported) == f"{SECOND}: closed as a duplicate of {FIRST}"
+
+    closed = ticket(reported, SECOND)
+    assert (closed.state, closed.linked_to) == (TicketState.CLOSED, ticket(reported, FIRST).id)
+    assert "is closed as a duplicate" in carry_out_confirmed(
+        reported.place, "close-as-duplicates", {"tickets": [SECOND], "belongs_to": FIRST}, WHO
+    )
+
+
+def test_tickets_are_merged_once_a_link_was_used(reported: World) -> None:
+    state, _ = runs(bulk.merge, ticket=SECOND, into=FIRST, who=WHO)
+    assert state.is_completed()
+    assert confirms(reported) == f"{SECOND}: joined with {FIRST}"
+    wanted = {"tickets": [SECOND], "belongs_to": FIRST}
+    assert (
+        carry_out_confirmed(reported.place, "merge", wanted, WHO)
+        == f"{SECOND}: is joined with {FIRST} already"
+    )
+    assert history(reported, FIRST)[-1] == "took_in"
+
+
+def test_a_report_is_split_and_its_reporter_reads_why(reported: World) -> None:
+    owner = another_owner(reported, ticket(reported, FIRST).owner_name)
+
+    state, log = runs(bulk.split, ticket=FIRST, owner=owner, who=WHO)
+    goes_round(reported)
+
+    assert state.is_completed()
+    assert f"split: CVD-2026-0004 is with {owner}" in log
+    receipt = reported.read_by(reported.people.reporter)[-1]
+    assert "Your report CVD-2026-0001 is about more than one thing" in " ".join(receipt.text.split())
+    assert receipt.was_decrypted
+    again, log = runs(bulk.split, ticket=FIRST, owner=owner, who=WHO)
+    assert again.is_failed()
+    assert "was split already" in log
+
+
+def test_a_closed_report_is_taken_up_again_and_a_late_word_goes_there(reported: World) -> None:
+    closes(reported, FIRST)
+    from meldbalie.tests.flows.glances import reply_address
+
+    old_address = reply_address(reported, FIRST)
+    state, log = runs(bulk.reopen, ticket=FIRST, who=WHO)
+    goes_round(reported)
+
+    assert state.is_completed()
+    assert "taken up again as CVD-2026-0004" in log
+    receipt = reported.read_by(reported.people.reporter)[-1]
+    assert "We take up your earlier report CVD-2026-0001 again" in " ".join(receipt.text.split())
+
+    reported.arrives(reported.reports("It still works.", recipient=old_address))
+    goes_round(reported)
+    assert reported.tickets()[-1] == "CVD-2026-0004"
+    assert len(ticket(reported, "CVD-2026-0004").messages) == 2
+
+
+def test_a_reporter_gets_a_new_link(reported: World) -> None:
+    before = secret_links(reported)
+
+    state, _ = runs(bulk.resend_link, ticket=FIRST, who=WHO)
+    goes_round(reported)
+
+    assert state.is_completed()
+    assert len(secret_links(reported) - before) == 1
+    receipt = reported.read_by(reported.people.reporter)[-1]
+    assert "Your earlier link does not work any more" in " ".join(receipt.text.split())
+
+
+def secret_links(world: World) -> set[str]:
+    return {
+        link for mail in world.read_by(world.people.reporter) for link in re.findall(r"/s/(\S+)", mail.text)
+    }
+
+
+def forgets(world: World, *references: str) -> None:
+    """Forget closed tickets as a confirmed act does."""
+    runs(bulk.forget, tickets=list(references), who=WHO)
+    confirms(world)
+
+
+def lie_in_archive(world: World) -> int:
+    return len(world.mail.mails(CVD, "Archive"))
+
+
+def test_what_is_due_is_forgotten_in_the_database_and_in_the_mailbox(reported: World) -> None:
+    closes(reported, FIRST, SECOND)
+    reported.present.passes(days=89)
+    state, log = runs(bulk.forget, who=WHO)
+    assert state.is_completed()
+    assert "nothing to do" in log
+    reported.present.passes(days=1)
+
+    state, log = runs(bulk.forget, who=WHO)
+    assert state.is_completed()
+    assert f"for {FIRST}, {SECOND} was mailed" in log
+    assert ticket(reported, FIRST).forgotten_at is None
+    assert confirms(reported).startswith(f"{FIRST}: forgotten")
+
+    assert [ticket(reported, one).forgotten_at is None for one in (FIRST, SECOND, THIRD)] == [
+        False,
+        False,
+        True,
+    ]
+    assert history(reported, FIRST)[-2:] == ["forgotten", "proved"]
+    assert lie_in_archive(reported) == 3
+    goes_round(reported)
+    assert audit() == 0
+    assert lie_in_archive(reported) == 1
+    assert wrong_in(compare(reported.place, whole=True)) == []
+    with reported.place.database.reading() as session:
+        assert to_be_cleared(session) == []
+
+
+def test_the_mailbox_is_cleared_later_when_it_is_away(reported: World) -> None:
+    closes(reported, FIRST)
+    forgets(reported, FIRST)
+    reported.mail.kill()
+
+    assert clear_away(reported.place) == [
+        "1 forgotten messages may still lie in the mailbox (ServerUnreachable)"
+    ]
+    with pytest.raises(WorkFailed, match="1 forgotten messages may still lie"):
+        audit()
+
+    reported.mail.start()
+    assert lie_in_archive(reported) == 3
+    assert clear_away(reported.place) == []
+    assert lie_in_archive(reported) == 2
+    assert clear_away(reported.place) == []
+
+
+def test_a_process_that_dies_between_mailbox_and_database_clears_again(
+    reported: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closes(reported, FIRST)
+    forgets(reported, FIRST)
+
+    def dies(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(clearing, "were_cleared", dies)
+        with pytest.raises(KeyboardInterrupt):
+            clear_away(reported.place)
+    assert lie_in_archive(reported) == 2
+    assert clear_away(reported.place) == []
+    assert lie_in_archive(reported) == 2
+
+
+def test_only_the_very_message_is_deleted(reported: World) -> None:
+    """Somebody else's message may have its size, its arrival, and be marked as deleted."""
+    closes(reported, FIRST)
+    [raw, *_] = reported.mail.mails(CVD, "Archive")
+    with IMAPClient("127.0.0.1", reported.mail.imap_port, ssl=False) as client:
+        client.login(CVD, reported.mail.password)
+        other = bytes(raw).replace(b"MIME-Version", b"MIME-Versiom")
+        assert len(other) == len(raw)
+        client.append("Archive", other)
+        client.append("Archive", raw)
+        client.select_folder("Archive")
+        client.add_flags(client.search()[-2:-1], [b"\\Deleted"])
+
+    forgets(reported, FIRST)
+    assert clear_away(reported.place) == []
+
+    left = reported.mail.mails(CVD, "Archive")
+    assert len(left) == 3
+    assert other in left
+    assert raw not in left
+
+
+def test_a_server_that_cannot_delete_single_messages_is_named(
+    reported: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closes(reported, FIRST)
+    forgets(reported, FIRST)
+    from meldbalie.mailbox.putting_away import Mover
+
+    monkeypatch.setattr(
+        "meldbalie.mailbox.imap.Mover",
+        lambda client, account, capabilities, may_delete: Mover(
+            client, account, capabilities - {"UIDPLUS", "IMAP4REV2"}, may_delete
+        ),
+    )
+    assert clear_away(reported.place) == ["1 forgotten messages may still lie in the mailbox (FolderRefused)"]
+    assert lie_in_archive(reported) == 3
+
+
+def test_the_same_mail_again_is_repeated_and_goes_as_well(reported: World) -> None:
+    closes(reported, FIRST)
+    [raw, *_] = reported.mail.mails(CVD, "Archive")
+    forgets(reported, FIRST)
+    assert clear_away(reported.place) == []
+
+    reported.arrives(raw)
+    goes_round(reported)
+    assert verdicts(reported)[-1] is Verdict.REPEATED
+    assert reported.tickets() == [FIRST, SECOND, THIRD]
+    assert clear_away(reported.place) == []
+
+    with reported.place.database.reading() as session:
+        assert {
+            entry.raw for entry in session.scalars(select(LedgerEntry).where(LedgerEntry.ticket_id == 1))
+        } == {b""}
+    assert raw not in reported.mail.mails(CVD, "Archive")
+
+
+def test_owners_are_imported_from_the_configured_directory_only(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "owners"
+    directory.mkdir()
+    content = "owner,address,asset\nNieuw team,nieuw@voorbeeld.example,nieuw.voorbeeld.example\n"
+    (directory / "owners.csv").write_text(content)
+    (tmp_path / "outside.csv").write_text(content)
+    (directory / "link.csv").symlink_to(tmp_path / "outside.csv")
+    (directory / "bad.csv").write_text("nothing\n")
+    desk = world.place.config.desk.model_copy(update={"owner_files": directory})
+    config = world.place.config.model_copy(update={"desk": desk})
+    before = owners(world)
+
+    state, _ = runs(bulk.import_owners, file="owners.csv", who=WHO)
+    assert state.is_failed()  # no directory is configured
+    works_with(world, monkeypatch, replace(world.place, config=config))
+    for outside in (
+        "../outside.csv",
+        "link.csv",
+        str(tmp_path / "outside.csv"),
+        "..",
+        "",
+        "no.csv",
+        "bad.csv",
+    ):
+        state, _ = runs(bulk.import_owners, file=outside, who=WHO, check_only=False)
+        assert state.is_failed(), outside
+    state, log = runs(bulk.import_owners, file="owners.csv", who=WHO)
+    assert state.is_completed()
+    assert "nothing was changed yet" in log
+    assert owners(world) == before
+
+    state, log = runs(bulk.import_owners, file="owners.csv", who=WHO, check_only=False)
+    assert state.is_completed()
+    assert "Nieuw team" in owners(world)
+    assert "owners: 1 added" in log
+
+
+def test_what_prefect_keeps_of_it_says_nothing_of_a_report(reported: World) -> None:
+    closes(reported, FIRST)
+    logs = [
+        runs(flow, **parameters)
+        for flow, parameters in (
+            (bulk.assign_many, {"tickets": [FIRST, SECOND], "owner": owners(reported)[0], "who": WHO}),
+            (bulk.close_as_duplicates, {"of": THIRD, "tickets": [SECOND], "who": WHO}),
+            (bulk.reopen, {"ticket": FIRST, "who": WHO}),
+            (bulk.split, {"ticket": SECOND, "who": WHO, "owner": owners(reported)[-1]}),
+            (bulk.resend_link, {"ticket": SECOND, "who": WHO}),
+            (bulk.forget, {"tickets": [FIRST], "who": WHO}),
+        )
+    ]
+    everything = "\n".join(f"{state.message}\n{log}" for state, log in logs)
+    person = reported.people.reporter
+    for secret in (NAME, SENTENCE, person.address, person.fingerprint, "Report 0"):
+        assert secret not in everything
+
+
+Flows: list[Callable[..., Any]] = list(bulk.RARE_ACTS)
+
+
+@pytest.mark.parametrize("flow", Flows, ids=lambda flow: flow.name)
+def test_every_form_says_what_each_field_is(flow: Any) -> None:
+    fields = flow.parameters.properties
+    assert fields
+    for name, field in fields.items():
+        assert field["description"].endswith((".", "`.")), name
+        kind = field.get("type") or {one["type"] for one in field["anyOf"]}
+        assert kind in ("string", "array", "integer", "boolean") or kind == {"array", "null"}
+
+
+def test_a_ticket_that_is_forgotten_while_the_link_waits_is_no_error(reported: World) -> None:
+    closes(reported, FIRST)
+    runs(bulk.forget, tickets=[FIRST], who=WHO)
+    with reported.place.database.unit_of_work() as session:
+        forget(session, ticket_called(session, FIRST), by=WHO, now=reported.present())
+    assert confirms(reported) == f"{FIRST}: was forgotten before"
+
+
+def test_an_unforeseen_failure_of_one_ticket_is_told_without_words(
+    reported: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise ServerUnreachable(SENTENCE)
+
+    monkeypatch.setattr("meldbalie.models.resending.resend_link", breaks)
+    state, log = runs(bulk.resend_link, ticket=FIRST, who=WHO)
+    assert state.is_failed()
+    assert f"{FIRST}: ServerUnreachable at test_bulk.py" in log
+    assert SENTENCE not in log
+    with reported.place.database.reading() as session:
+        assert session.execute(text("SELECT count(*) FROM tickets")).scalar() == 3

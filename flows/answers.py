@@ -16,6 +16,7 @@ from ..models.confirmations import Confirmation
 from ..models.desk import DeskRun, desk_run_of
 from ..models.errors import Refused
 from ..models.ticket import Event, Ticket, ticket_called
+from . import bulk_acts
 from .accounts import check_account
 from .acting import Action, Order, carry_out, needs_proof
 from .installation import Records
@@ -74,7 +75,7 @@ def carry_out_confirmed(place: Records, number: int) -> str | None:
         action, wanted, who = confirmed.action, confirmed.wanted, confirmed.who
     try:
         if reference is None:
-            _was_done(place, number, f"{action} {who}")
+            _was_done(place, number, bulk_acts.carry_out_confirmed(place, action, wanted, who))
         else:
             _carry_out_confirmed(place, number, reference, Order.model_validate(wanted))
     except Refused as refusal:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import cast
 
 import httpx
 from prefect import flow
@@ -22,7 +23,7 @@ from sqlalchemy import func, select
 from ..models import confirmations
 from ..models.desk import DeskRun
 from ..models.ticket import Event, Ticket
-from . import runs, showing
+from . import overview, runs, showing, ticket_events
 from .answers import carry_out_confirmed, take_answer
 from .desk import prefect_api
 from .discretion import WorkFailed, discreet
@@ -100,6 +101,12 @@ class Desk:
             self._next_round = now + ROUND_SECONDS
         for reference in (*self._news(), *self._changed_by_time()):
             self._to_show.setdefault(reference, False)
+        if now >= self._next_refresh:
+            with _by_itself("overview"):
+                overview.refresh(self._place)
+            self._next_refresh = now + REFRESH_SECONDS
+        with _by_itself("events"):
+            ticket_events.emit_pending(self._place)
 
     def show_some(self) -> int:
         """Show some of the tickets that are to be shown; gives how many."""
@@ -194,7 +201,8 @@ class Desk:
         found = list[tuple[str, DeskRun | None, bool]]()
         with self._place.database.reading() as session:
             for which in (Ticket.closed_at.is_(None), Ticket.closed_at > lately):
-                for reference, closed_at, seq, row in session.execute(shown.where(which)).tuples():
+                for reference, closed_at, seq, joined in session.execute(shown.where(which)).tuples():
+                    row = cast("DeskRun | None", joined)
                     is_right = row is not None and _is_right(row, alive, seq, look, is_open=not closed_at)
                     found.append((reference, row, is_right))
         return found

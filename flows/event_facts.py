@@ -1,7 +1,8 @@
 """How an event of a ticket's history becomes an event of Prefect, ``meldbalie.ticket.<kind>``.
 
-A list of facts may leave, each in its own shape; every other fact, reasons and free text stay. An event is
-known by the digest of the history's, so that one which is sent twice is one event.
+A list of facts may leave, each in its own shape; every other fact, reasons and free text stay. An event that
+is sent twice is one event, by an id made of its place in the history. It is not made of its digest, which
+is taken over the reason as well: who has a digest can try out guesses at what was said.
 """
 
 import re
@@ -50,11 +51,12 @@ def _is_number(value: Any) -> bool:
 #: All that leaves of an event's facts, by name, and the shape that it leaves in. Beside it the name of an
 #: owner under ``OWNERS``, if the directory knows it.
 FACTS: Mapping[str, Fits] = {
-    **dict.fromkeys(("action", "clock", "doubt", "mail", "on", "party", "problem", "proof"), _matches(CODE)),
+    **dict.fromkeys(("action", "clock", "doubt", "mail", "party", "problem", "proof"), _matches(CODE)),
     **dict.fromkeys(("what", "why"), _matches(CODE)),
-    **dict.fromkeys(("arrived_at", "due_at", "fix_on", "happened_at", "sent_at"), _is_instant),
+    **dict.fromkeys(("arrived_at", "ends_at", "fix_on", "happened_at", "sent_at", "was"), _is_instant),
     **dict.fromkeys(("breached", "closing", "in_time", "score", "sealed"), _is_number),
     **dict.fromkeys(("from", "to"), lambda value: _is_state(value) or _is_instant(value)),
+    "on": lambda value: _matches(CODE)(value) or _is_instant(value),  # whom is waited for, or a day
     "rung": _matches(RUNG),
     "other": _matches(REFERENCES),
 }
@@ -62,6 +64,7 @@ OWNERS = ("from", "to", "owner", "deputy")
 
 
 def as_events(entry: Event, run_id: str | None, owners: frozenset[str]) -> Generator[PrefectEvent]:
+    """The event itself, and beside it what automations would have to put together: closed, overdue."""
     facts = {name: value for name, value in entry.facts.items() if _may_leave(name, value, owners)}
     yield _as_event(entry, run_id, facts, entry.kind)
     if entry.kind == "moved" and facts.get("to") == TicketState.CLOSED:
@@ -94,7 +97,7 @@ def _as_event(entry: Event, run_id: str | None, facts: Mapping[str, Any], kind: 
         **{f"meldbalie.fact.{name}": _as_label(value) for name, value in facts.items()},
     }
     return PrefectEvent(
-        id=uuid5(NAMESPACE, entry.digest if kind == entry.kind else f"{entry.digest}/{kind}"),
+        id=uuid5(NAMESPACE, f"{ticket.reference}/{entry.seq}/{entry.at.isoformat()}/{kind}"),
         event=f"{PREFIX}.{kind}",
         occurred=entry.at,  # pyright: ignore[reportArgumentType] - Prefect's own name for datetime
         resource=Resource(labels),

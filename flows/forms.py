@@ -37,6 +37,7 @@ class Offer:
     handlers: tuple[str, ...]
     owners: tuple[str, ...]
     milestones: tuple[str, ...]
+    templates: tuple[str, ...]
     asks_pin: bool
     has_draft: bool
     seen: int
@@ -52,6 +53,7 @@ def offer(place: Records, session: Session, ticket: Ticket, row: DeskRun) -> Off
         handlers=tuple(person.name for person in place.promise.triage),
         owners=tuple(session.scalars(select(Owner.name).order_by(Owner.name))),
         milestones=tuple(known_milestones(place.promise.statutory)),
+        templates=tuple(template.name for template in place.config.desk.answers),
         asks_pin=needs_proof and place.config.desk.second_factor == "pin",
         has_draft=bool(row.draft),
         seen=len(ticket.history),
@@ -65,7 +67,7 @@ def _actions(session: Session, ticket: Ticket) -> Iterator[Action]:
     is_suggested = bool(open_suggestions(session, ticket))
     if is_suggested:
         yield from (Action.JOIN, Action.KEEP_APART)
-    yield Action.ANSWER
+    yield from (Action.ANSWER, Action.ASK, Action.TELL)
     if TicketState.VALID in following:
         yield from (Action.CONFIRM, Action.ACCEPT)
     elif TicketState.ACCEPTED in following:
@@ -74,9 +76,12 @@ def _actions(session: Session, ticket: Ticket) -> Iterator[Action]:
         yield Action.INVALIDATE
     if TicketState.DEFERRED in following:
         yield Action.DEFER
-    yield from (Action.ASSIGN, Action.RATE, Action.MILESTONE, Action.WAIT)
+    yield from (Action.ASSIGN, Action.RATE, Action.NOTE, Action.MILESTONE, Action.WAIT)
     if milestones_of(session, ticket):
         yield Action.WITHDRAW
+    yield from (Action.EMBARGO, Action.PUBLICATION)
+    if ticket.embargo_ends_at:
+        yield Action.LIFT
     if not is_suggested:
         yield Action.JOIN
     if acts.waiting_copy(session, ticket) is not None:
@@ -156,6 +161,13 @@ FIELDS: Mapping[str, Callable[[Offer], Any]] = {
         title="Text or reason",
         json_schema_extra=TEXT_AREA,
     ),
+    "template": lambda offered: (
+        _choice(
+            offered.templates, "With answer or ask the reporter: this text goes first, and yours follows it."
+        )
+        if offered.templates
+        else None
+    ),
     "expected_fix_date": lambda _: (
         date | None,
         Field(default=None, description="With an answer: the day by which it will be fixed."),
@@ -173,6 +185,16 @@ FIELDS: Mapping[str, Callable[[Offer], Any]] = {
         "With set the severity: of CVSS 3.0, 3.1 or 4.0, such as"
         " CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N.",
         title="CVSS vector",
+    ),
+    "embargo_ends_at": lambda _: (
+        datetime | None,
+        Field(default=None, description="With the embargo's end: until when both sides keep silent."),
+    ),
+    "publish_on": lambda _: (
+        date | None,
+        Field(
+            default=None, description="With propose publication: the day that the reporter is asked about."
+        ),
     ),
     "belongs_to": lambda _: _text(
         "With join: the number of the other ticket, such as CVD-2026-0042. Empty: the one that is suggested."

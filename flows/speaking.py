@@ -33,6 +33,7 @@ from .speaking_of_alarms import alarm
 from .speaking_of_confirmations import to_be_confirmed
 from .speaking_of_keys import key_alarm, key_refused, key_warning
 from .speaking_of_messages import further_message
+from .speaking_of_progress import progress
 from .speaking_of_words import asked, assigned, embargo, publication, told
 from .spoken import Spoken, Withheld
 
@@ -226,6 +227,7 @@ SPEAKERS: Mapping[MailKind, Callable[[Installation, Session, Mail], Spoken]] = {
     MailKind.IBD_COPY: _ibd_copy,
     MailKind.ANSWER: _answer,
     MailKind.STATE_CHANGED: _state_changed,
+    MailKind.PROGRESS: progress,
     MailKind.TOLD: told,
     MailKind.ASKED: asked,
     MailKind.EMBARGO: embargo,

@@ -18,7 +18,7 @@ from prefect.events.schemas.events import Event as PrefectEvent
 from prefect.exceptions import PrefectException
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, defer, joinedload
 
 from ..models.cursors import Cursor
 from ..models.desk import DeskRun
@@ -123,13 +123,16 @@ def _in_one_piece(told: Sequence[Told], before: int | None) -> list[Told]:
 
 
 def _told(session: Session, *, after: int, until: int | None = None) -> list[Told]:
+    """Events by their numbers; the sealed columns are not even read."""
+    ticket = joinedload(Event.ticket)
     entries = (
         select(Event, DeskRun.run_id)
         .join(DeskRun, DeskRun.ticket_id == Event.ticket_id, isouter=True)
         .where(Event.id > after)
         .order_by(Event.id)
         .limit(AT_A_TIME)
-        .options(joinedload(Event.ticket).joinedload(Ticket.owner))
+        .options(defer(Event.because, raiseload=True))
+        .options(ticket.defer(Ticket.routed_because, raiseload=True), ticket.joinedload(Ticket.owner))
     )
     if until is not None:
         entries = entries.where(Event.id <= until)

@@ -31,8 +31,10 @@ _DISCLAIMER = re.compile(
 )
 #: Our own mail, which only stands in a reply when a program quoted it in a way that we do not know.
 _OUR_MAIL = re.compile(r"\(English text below\.\)|\+[A-Za-z0-9_-]{32}@|TLP:AMBER\s*\n")
-_SENTENCE = re.compile(r"\S+(?: \S+){3,}.*[.?!:]\s*\Z")
-_MOST_LINES, _LONGEST_LINE = 12, 72
+#: What nobody begins a text with; "thanks" on a line of its own may be the text.
+_SURE_FAREWELL = re.compile(r"groet|regards|hoogachtend|sincerely|faithfully|truly|m\.?v\.?g", re.IGNORECASE)
+_SENTENCE = re.compile(r"(?:\S+ ){5}|.*[.?!:;]\s*\Z")
+_MOST_LINES = 8
 #: Doubts of the scrubber that mean that somebody may still be named, or that words were lost.
 _DOUBTS = frozenset(
     {"common_name", "short_name", "sign_off", "free_address", "mail_header", "quoted_mail", "encoded"}
@@ -78,16 +80,19 @@ def _ends_here(lines: Sequence[str], at: int, people: Identity) -> bool:
     line = lines[at]
     if DELIMITER.fullmatch(line) or _MOBILE.fullmatch(line) or _DISCLAIMER.match(line):
         return True
-    return FAREWELL.match(line) is not None and _is_a_signature(lines[at + 1 :], people)
+    return FAREWELL.match(line) is not None and _is_a_signature(line, lines[at + 1 :], people)
 
 
-def _is_a_signature(lines: Sequence[str], people: Identity) -> bool:
-    """Whether who signs stands under a farewell: a name that we know, or short lines, no sentences."""
+def _is_a_signature(farewell: str, lines: Sequence[str], people: Identity) -> bool:
+    """Whether who signs stands under a farewell: a name that we know, or few words that are no sentence.
+
+    What is neither stays, and is doubted: it may be what somebody meant to say.
+    """
     said = [line.strip() for line in lines if line.strip()]
     if not said or _is_only_a_name(said[0], people):
         return True
-    are_short = len(said) <= _MOST_LINES and all(len(line) <= _LONGEST_LINE for line in said)
-    return are_short and not any(_SENTENCE.match(line) for line in said)
+    is_short = len(said) <= _MOST_LINES and not any(_SENTENCE.match(line) for line in said)
+    return is_short and _SURE_FAREWELL.search(farewell) is not None
 
 
 def _is_only_a_name(line: str, people: Identity) -> bool:

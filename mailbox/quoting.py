@@ -15,7 +15,9 @@ _LONGEST = 300  # characters of a line that are looked at
 _ATTRIBUTION = re.compile(r"\b(?:schreef|wrote|schrieb|écrit|escribió|ha scritto|skrev)\b[^:]{0,100}:\s*\Z")
 _BEGINS_ATTRIBUTION = re.compile(r"(?:Op|On|Am|Le|El|Il|Den)\b")
 #: The same with a time behind it ("CVD schreef op 19-11-2026 14:05:"), and what tells it from prose.
-_NAMES_A_MAIL = re.compile(r"\b(?:schreef|wrote|schrieb|écrit|escribió|ha scritto|skrev)\b.{0,120}:\s*\Z")
+_NAMES_A_MAIL = re.compile(
+    r"\b(?:schreef|geschreven|wrote|schrieb|écrit|escribió|ha scritto|skrev)\b.{0,120}:\s*\Z"
+)
 _NAMES_ITS_WRITER = re.compile(
     r"\A\W{0,3}(?:Op|On|Am|Le|El|Il|Den)\b.{0,200}\d|\S@\S|\d[:.]\d\d\b.{0,3}:\s*\Z"
 )

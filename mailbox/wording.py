@@ -42,6 +42,8 @@ SUBJECTS: Mapping[Kind, Label] = MappingProxyType(
         Kind.ANSWER_PLAIN: Label("Ons antwoord staat klaar", "Our answer is ready"),
         Kind.STATE_CHANGED: Label("Voortgang van uw melding", "Progress of your report"),
         Kind.STATE_CHANGED_PLAIN: Label("Voortgang van uw melding", "Progress of your report"),
+        Kind.PROGRESS: Label("Nieuws over wat u meldde", "News about what you reported"),
+        Kind.PROGRESS_PLAIN: Label("Nieuws over wat u meldde", "News about what you reported"),
         Kind.TOLD: Label("Bericht over uw melding", "Message about your report"),
         Kind.TOLD_PLAIN: Label("Er wacht een bericht op u", "A message is waiting for you"),
         Kind.ASKED: Label("Vraag over uw melding", "Question about your report"),

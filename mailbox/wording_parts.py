@@ -24,6 +24,8 @@ class Kind(StrEnum):
     ANSWER_PLAIN = "answer_plain"
     STATE_CHANGED = "state_changed"
     STATE_CHANGED_PLAIN = "state_changed_plain"
+    PROGRESS = "progress"
+    PROGRESS_PLAIN = "progress_plain"
     TOLD = "told"
     TOLD_PLAIN = "told_plain"
     ASKED = "asked"

@@ -263,8 +263,7 @@ def _move(
         _let_go(session, ticket, now=now)
     _tell_reporter(session, ticket, moved)
     wind(session, ticket, promise, now=now)
-    if ticket.is_open:
-        pass_on(session, ticket, by=by, now=now)
+    pass_on(session, ticket, by=by, now=now)
 
 
 def _tell_reporter(session: Session, ticket: Ticket, moved: Event) -> None:

@@ -16,6 +16,10 @@ from .ticket import Ticket
 __all__ = ["Acknowledgement", "Clock", "ClockKind", "FiredRung"]
 
 
+#: What a rung is that somebody should say that they have seen, and nobody has.
+UNSEEN = text("acknowledge_by IS NOT NULL AND acknowledged_at IS NULL AND voided_at IS NULL")
+
+
 class Clock(Base):
     """One running or stopped clock of a ticket.
 
@@ -72,6 +76,7 @@ class FiredRung(Base):
             sqlite_where=text("told_nobody IS 1"),
             postgresql_where=text("told_nobody IS TRUE"),
         ),
+        Index("ix_fired_rungs_unseen", "ticket_id", sqlite_where=UNSEEN, postgresql_where=UNSEEN),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

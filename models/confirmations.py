@@ -20,8 +20,10 @@ from .people import Correspondent
 from .ticket import Ticket
 from .vault import SealedJson, SealedText
 
-#: The outcome of one that was carried out; what was refused has the refusal in words.
+#: The outcome of one that was carried out; of several tickets at once it is a line for each.
 DONE = "done"
+#: How the outcome of one begins that was refused; the refusal follows, in words.
+NOT_DONE = "not done: "
 #: The outcome of one whose place another took that the same person asked for later.
 REPLACED = "replaced"
 #: The outcome of one that nobody confirmed in time.
@@ -156,7 +158,7 @@ def to_be_done(session: Session) -> list[int]:
 
 
 def was_done(session: Session, confirmation: Confirmation, outcome: str, *, now: datetime) -> None:
-    """Record what came of it, :data:`DONE` or a refusal in words, and forget what was wanted."""
+    """Record what came of it, in words, and forget what was wanted."""
     session.refresh(confirmation, with_for_update=True)
     if confirmation.done_at is None:
         confirmation.done_at, confirmation.outcome, confirmation.wanted = now, outcome, {}

@@ -57,6 +57,8 @@ def join(
     if other.waiting_on is WaitingOn.REPORTER:  # it may be what was waited for, from another address
         other.wait_for(WaitingOn.HANDLER, by=by, at=now)
         wind(session, other, promise, now=now)
+    newly_joined = [ticket, *tickets_joined_with(session, ticket)]
+    pass_on(session, other, by=by, now=now, newly_joined=newly_joined)
     _tell_owner(session, ticket, other, now=now)
 
 

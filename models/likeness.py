@@ -189,7 +189,7 @@ def _marks_of(traits: Traits) -> list[str]:
 
 
 def _bands(words: Iterable[int]) -> Iterator[str]:
-    """The words that come first in some orders, which two texts share the likelier the more they are alike."""
+    """The words that come first in some orders: texts share them the likelier, the more they are alike."""
     for band in range(BANDS):
         orders = _FACTORS[band * ROWS : (band + 1) * ROWS]
         first = [min(factor * word % _PRIME for word in words) for factor in orders]

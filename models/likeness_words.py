@@ -58,7 +58,7 @@ PROBLEMS: Mapping[str, str] = {
     "dkim": r"\bdkim\b",
     "spoof": r"spoof\w*|vervals\w*|uit (?:uw|jullie) naam|on your behalf|in your name",
     "takeover": r"take.?over\w*|overgenomen|overneem\w*|overnem\w*|dangling|verweesd\w*",
-    "listing": r"(?:directory|index).?(?:listing|browsing|indexing)|mappenlijst|inhoud van (?:de |een )?map\w*"
+    "listing": r"(?:directory|index).?(?:listing|browsing|indexing)|mappenlijst|inhoud van \w* ?map\w*"
     r"|bestandenlijst|index of",
     "git": r"\.git\b|git.?(?:repository|repo|map|folder)",
     "env": r"\.env\b",
@@ -89,7 +89,7 @@ PROBLEMS: Mapping[str, str] = {
     "admin": r"admin\w*|beheer\w*",
     "api": r"\bapi\b|endpoint\w*|graphql|swagger|rest\b",
     "wordpress": r"wordpress|wp-\w+|xmlrpc\w*",
-    "personal": r"personal (?:data|information)|persoonsgegevens|privacygevoelig\w*|\bbsn\b|social security\w*"
+    "personal": r"personal (?:data|information)|persoonsgegevens|privacygevoelig\w*|\bbsn\b|social security"
     r"|addresses of (?:citizens|residents)|\bpii\b",
     "search": r"search\w*|zoek\w*",
     "form": r"formulier\w*|\bforms?\b",
@@ -115,30 +115,28 @@ PROBLEMS: Mapping[str, str] = {
 }
 _PROBLEMS = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in PROBLEMS.items()}
 
-#: Words of every report, in both languages, cut as all words are.
-_COMMON = frozenset(
-    word[:STEM]
-    for word in """
-        the and for with that this you your our are was were has have had can could will would not but from they
-        them their there here when where which what who how all any also into out over than then its just only
-        some such very more most other about after before because been being does did done get got let may might
-        must need one two see should use used using via want well while without een het van voor met dat dit
-        deze die uw jullie onze zijn waren heb heeft kan kunnen zou zal worden wordt werd niet maar als dan daar
-        hier waar wat wie hoe alle ook naar uit door bij nog wel geen meer veel zo om op te er aan tot zonder
-        omdat doordat zodat zelf iets iemand men mijn hello dear sir madam team security researcher report
-        reporting reported vulnerability vulnerable vulnerabilities bug issue problem found find hope doing name
-        please kindly regards thank thanks website site web page domain server host url link impact severity low
-        medium high critical steps reproduce reproduction proof concept poc description summary remediation
-        recommendation fix attacker attackers allow allows following below above attached screenshot video
-        bounty reward compensation hallo geachte heer mevrouw beste beveiliging onderzoeker melding melden meld
-        gemeld kwetsbaarheid kwetsbaar lek fout gevonden vind vond hoop goed naam graag groet groeten dank
-        bedankt pagina domein stappen reproduceren bewijs beschrijving samenvatting advies oplossing aanvaller
-        aanvallers mogelijk volgende onderstaande bovenstaande schermafdruk filmpje beloning gemeente
-        municipality organisation independent ethical hacker hackers white noticed detected testing scanner
-        waiting response recommend advise adviseer beveiligingsonderzoeker ontdekt ontdekte merkte https http
-        www curl browser firefox chrome burp open click example test user users
-    """.split()
-)
+#: Words of every report, in both languages.
+_COMMON_WORDS = """
+the and for with that this you your our are was were has have had can could will would not but from they
+them their there here when where which what who how all any also into out over than then its just only some
+such very more most other about after before because been being does did done get got let may might must
+need one two see should use used using via want well while without een het van voor met dat dit deze die uw
+jullie onze zijn waren heb heeft kan kunnen zou zal worden wordt werd niet maar als dan daar hier waar wat
+wie hoe alle ook naar uit door bij nog wel geen meer veel zo om op te er aan tot zonder omdat doordat zodat
+zelf iets iemand men mijn hello dear sir madam team security researcher report reporting reported
+vulnerability vulnerable vulnerabilities bug issue problem found find hope doing name please kindly regards
+thank thanks website site web page domain server host url link impact severity low medium high critical
+steps reproduce reproduction proof concept poc description summary remediation recommendation fix attacker
+attackers allow allows following below above attached screenshot video bounty reward compensation hallo
+geachte heer mevrouw beste beveiliging onderzoeker melding melden meld gemeld kwetsbaarheid kwetsbaar lek
+fout gevonden vind vond hoop goed naam graag groet groeten dank bedankt pagina domein stappen reproduceren
+bewijs beschrijving samenvatting advies oplossing aanvaller aanvallers mogelijk volgende onderstaande
+bovenstaande schermafdruk filmpje beloning gemeente municipality organisation independent ethical hacker
+hackers white noticed detected testing scanner waiting response recommend advise adviseer
+beveiligingsonderzoeker ontdekt ontdekte merkte https http www curl browser firefox chrome burp open click
+example test user users
+"""
+_COMMON = frozenset(word[:STEM] for word in _COMMON_WORDS.split())
 
 
 def words_of(text: str) -> frozenset[str]:

@@ -83,7 +83,8 @@ def pass_on(
     are written on them, and nothing of theirs is changed.
     """
     session.flush()
-    if main_number(session, ticket.id) != ticket.id:
+    is_being_closed = ticket.state is TicketState.CLOSED and ticket.close_reason is None
+    if is_being_closed or main_number(session, ticket.id) != ticket.id:
         return
     progress = _as_told(ticket.state, ticket.close_reason, ticket.expected_fix_on)
     joined = newly_joined or tickets_joined_with(session, ticket)

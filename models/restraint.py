@@ -28,13 +28,13 @@ PROVOKED = (
     MailKind.OWNER_REPORT,
     MailKind.HANDLER_REPORT,
     MailKind.MESSAGE,
-    MailKind.ORDER_REPLY,
     MailKind.CANNOT_OPEN,
     MailKind.QUARANTINED,
     MailKind.KEY_REFUSED,
 )
-#: What is counted together: other mail never keeps an alarm about a key from leaving.
-COUNTED = (PROVOKED, (MailKind.KEY_ALARM,))
+#: What is counted together: other mail never keeps an alarm about a key from leaving, nor what tells a
+#: handler that their own mail was not followed.
+COUNTED = (PROVOKED, (MailKind.KEY_ALARM,), (MailKind.ORDER_REPLY,))
 
 
 @dataclass(frozen=True)

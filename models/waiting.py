@@ -117,8 +117,8 @@ def unseen_rungs(session: Session) -> list[Unseen]:
         .where(
             Clock.next_rung_at.is_not(None),
             FiredRung.acknowledge_by.is_not(None),
-            FiredRung.acknowledged_at.is_(None),
-            ~is_not_last,
+
+            FiredRung.id > 0,
         )
         .order_by(FiredRung.acknowledge_by, FiredRung.id)
     )
@@ -168,11 +168,11 @@ def stuck_by_ticket() -> Select[tuple[int | None, MailKind, MailState]]:
 def undecided(session: Session) -> list[tuple[int, str, str | None, str]]:
     """The open tickets that may belong to others: each with its number and run, and the other's number."""
     other = aliased(Ticket)
+    its_number = select(other.reference).where(other.id == Suggestion.other_id).scalar_subquery()
     found = (
-        select(Ticket.id, Ticket.reference, DeskRun.run_id, other.reference)
+        select(Ticket.id, Ticket.reference, DeskRun.run_id, its_number)
         .select_from(Ticket)
         .join(Suggestion, Suggestion.ticket_id == Ticket.id)
-        .join(other, other.id == Suggestion.other_id)
         .outerjoin(DeskRun, DeskRun.ticket_id == Ticket.id)
         .where(STILL_OPEN, Suggestion.settled_at.is_(None))
         .order_by(Suggestion.id)

@@ -49,6 +49,8 @@ COPIED = (
     "reporters",
     "messages",
     "targets",
+    "sketches",
+    "marks",
     "events",
     "clocks",
     "fired_rungs",

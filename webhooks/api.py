@@ -13,6 +13,7 @@ from flask_smorest import Api, Blueprint
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
+from ..models.progress import Progress
 from . import words
 from .pages import status_behind
 from .schemas import ProblemSchema, StatusSchema
@@ -117,6 +118,7 @@ def wire(status: Status) -> dict[str, Any]:
         and {"code": status.waiting_on, "label": str(words.WAITING[status.waiting_on])},
         "shared_with_ibd": status.sharing,
         "closing": None if status.is_open else _closing(status),
+        "problem": status.problem and _problem(status.problem.progress),
         "moves": [
             {"at": move.at, "to": move.to, "label": words.state_label(move.to), "because": move.because}
             for move in status.moves
@@ -128,6 +130,18 @@ def wire(status: Status) -> dict[str, Any]:
 def _closing(status: Status) -> dict[str, Any]:
     reason = status.close_reason
     return {"at": status.closed_at, "code": reason, "label": words.close_label(reason) if reason else None}
+
+
+def _problem(progress: Progress) -> dict[str, Any]:
+    reason = progress.close_reason
+    return {
+        "state": progress.state,
+        "label": words.state_label(progress.state),
+        "meaning": words.problem_in_words(progress.state),
+        "closed_because": reason,
+        "closed_because_label": words.close_label(reason) if reason else None,
+        "expected_fix_on": progress.fix_on,
+    }
 
 
 def _message(letter: Letter) -> dict[str, Any]:

@@ -11,7 +11,15 @@ from typing import Literal
 
 from flask import Blueprint, Response, abort, make_response, render_template
 
-from ..models.confirmations import DONE, EXPIRED, REPLACED, Confirmation, confirm, confirmation_behind
+from ..models.confirmations import (
+    DONE,
+    EXPIRED,
+    NOT_DONE,
+    REPLACED,
+    Confirmation,
+    confirm,
+    confirmation_behind,
+)
 from ..models.wanted import Both, act_label, details
 from .database import db, writing
 from .language import language
@@ -21,7 +29,6 @@ from .site import site
 confirming = Blueprint("confirming", __name__)
 
 Stage = Literal["asked", "expired", "replaced", "under_way", "done", "refused"]
-NOT_DONE = "not done: "
 #: How long the page waits before it looks again: at first seconds, then a share of the time that it took.
 SOONEST, LATEST, SHARE = 2, 60, 4
 LONG = timedelta(seconds=30)
@@ -39,7 +46,7 @@ class Asked:
     who: str
     asked_at: datetime
     confirm_by: datetime
-    refusal: str
+    outcome: str
     look_again: int
     takes_long: bool
 
@@ -78,19 +85,21 @@ def _asked(found: Confirmation, now: datetime) -> Asked:
         who=found.who,
         asked_at=found.made_at,
         confirm_by=found.expires_at,
-        refusal=(found.outcome or "").removeprefix(NOT_DONE),
+        outcome="" if found.outcome == DONE else (found.outcome or "").removeprefix(NOT_DONE),
         look_again=min(LATEST, max(SOONEST, waited // timedelta(seconds=SHARE))),
         takes_long=waited > LONG,
     )
 
 
 def _stage(found: Confirmation, now: datetime) -> Stage:
-    if found.done_at is not None:
-        stages: dict[str | None, Stage] = {DONE: "done", REPLACED: "replaced", EXPIRED: "expired"}
-        return stages.get(found.outcome, "refused")
-    if found.confirmed_at is not None:
-        return "under_way"
-    return "asked" if found.is_open(now) else "expired"
+    if found.done_at is None:
+        before: Stage = "asked" if found.is_open(now) else "expired"
+        return before if found.confirmed_at is None else "under_way"
+    outcome = found.outcome or DONE
+    if outcome.startswith(NOT_DONE):
+        return "refused"
+    ended: dict[str, Stage] = {REPLACED: "replaced", EXPIRED: "expired"}
+    return ended.get(outcome, "done")
 
 
 def _spoken(both: Both) -> str:

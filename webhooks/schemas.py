@@ -102,6 +102,19 @@ class MessageSchema(Schema):
     )
 
 
+class StandingSchema(Schema):
+    """How the problem stands that a report was a duplicate of."""
+
+    state = _code("The state of the problem.", TicketState)
+    label = _text("What that state is called.")
+    meaning = _text("That state in a sentence.")
+    closed_because = _code("Why its handling ended, where that can be told.", CloseReason, allow_none=True)
+    closed_because_label = _text("The same in words.", allow_none=True)
+    expected_fix_on = fields.Date(
+        allow_none=True, metadata={"description": "The day on or before which a solution is expected."}
+    )
+
+
 class StatusSchema(Schema):
     """One report as its reporter may see it. The report itself is never part of it."""
 
@@ -127,6 +140,7 @@ class StatusSchema(Schema):
     )
     shares_identity = _yes_or_no("Whether the reporter consents to sharing personal data.")
     closing = fields.Nested(ClosingSchema, allow_none=True)
+    problem = fields.Nested(StandingSchema, allow_none=True)
     updated_at = _instant("When something was last seen to change.")
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from ..models.clocks import Clock, ClockKind
 from ..models.milestones import FIX_DEPLOYED
 from ..models.outbox import Mail, MailKind, MailState
+from ..models.progress import Progress, last_told_at, progress_behind
 from ..models.states import CloseReason, TicketState
 from ..models.ticket import Direction, Event, Message, Reporter, Ticket, WaitingOn
 
@@ -88,6 +89,14 @@ class Letter:
 
 
 @dataclass(frozen=True)
+class Problem:
+    """How the problem stands that a report was a duplicate of, and since when that is known here."""
+
+    progress: Progress
+    told_at: datetime | None
+
+
+@dataclass(frozen=True)
 class Status:
     """Everything that a secret link shows."""
 
@@ -109,6 +118,7 @@ class Status:
     moves: tuple[Move, ...]
     proposals: tuple[Proposal, ...]
     letters: tuple[Letter, ...]
+    problem: Problem | None = None
 
     @property
     def updated_at(self) -> datetime:
@@ -116,6 +126,8 @@ class Status:
         moments = [self.received_at, *(entry.at for entry in (*self.moves, *self.proposals, *self.letters))]
         if self.sharing:
             moments.append(self.sharing.at)
+        if self.problem and self.problem.told_at:
+            moments.append(self.problem.told_at)
         if self.response and self.response.answered_at:
             moments.append(self.response.answered_at)
         return max(moments)
@@ -134,7 +146,10 @@ TOLD_WHY = frozenset({TicketState.INVALID, TicketState.DEFERRED, TicketState.CLO
 
 
 def status_of(session: Session, ticket: Ticket, *, now: datetime) -> Status:
-    """The facts about a ticket; ``now`` in local time. Three queries, however much was said."""
+    """The facts about a ticket; ``now`` in local time. Three queries, however much was said.
+
+    A few more where it was joined with another: how the problem stands, and nothing else of that one.
+    """
     credit, shares, due_at, stopped_at, shared_at = _promises(session, ticket)
     moves, proposals, no_date_because, is_fixed = _history(session, ticket)
     fix_on, embargo_ends_at = ticket.expected_fix_on, ticket.embargo_ends_at
@@ -157,7 +172,15 @@ def status_of(session: Session, ticket: Ticket, *, now: datetime) -> Status:
         moves=moves,
         proposals=proposals,
         letters=_letters(session, ticket),
+        problem=_problem(session, ticket),
     )
+
+
+def _problem(session: Session, ticket: Ticket) -> Problem | None:
+    if ticket.close_reason is not CloseReason.DUPLICATE:
+        return None
+    progress = progress_behind(session, ticket)
+    return Problem(progress, last_told_at(session, ticket)) if progress else None
 
 
 def outcome_of(

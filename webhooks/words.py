@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from flask_babel import LazyString, gettext, lazy_gettext  # pyright: ignore[reportUnknownVariableType] - partly untyped
 
+from ..models.progress import MEANINGS as PROBLEMS
 from ..models.states import CLOSE_LABELS, STATE_LABELS, CloseReason, TicketState
 from ..models.ticket import WaitingOn
 from .language import language
@@ -66,6 +67,11 @@ def clock_label(kind: str) -> str:
 def state_label(state: TicketState) -> str:
     """What a state is called."""
     return _in_language(STATE_LABELS[state])
+
+
+def problem_in_words(state: TicketState) -> str:
+    """What the state of a problem means to somebody whose report was a duplicate."""
+    return _in_language(PROBLEMS[state])
 
 
 def close_label(reason: CloseReason) -> str:

@@ -20,7 +20,7 @@ from ...models.errors import Refused
 from ...models.session import Database
 from ...settings import Settings, SettingsError, config_file, settings
 from ..installation import open_database, open_keyring
-from . import check_accounts, check_database, check_keys, check_rota, check_servers
+from . import check_accounts, check_database, check_keys, check_proof, check_rota, check_servers
 from .finding import Finding, State, ok, warning, wrong
 
 COLOURS = {State.OK: "green", State.WARNING: "yellow", State.WRONG: "bold red"}
@@ -107,6 +107,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("incoming mail", lambda place: check_servers.incoming(place.config)),
     ("outgoing mail", lambda place: check_servers.outgoing(place.config)),
     ("Prefect", lambda place: check_servers.prefect(place.config)),
+    ("second factor", lambda place: check_proof.second_factor(place.config, place.database)),
     ("accounts", lambda place: check_accounts.accounts(place.config)),
     ("web", lambda place: check_servers.web(place.config)),
 )

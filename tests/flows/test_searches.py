@@ -17,13 +17,18 @@ import pytest
 from meldbalie.flows import deliver as delivering
 from meldbalie.flows import key_watch
 from meldbalie.flows import sweep as sweeping
+from meldbalie.flows.duty import duty
 from meldbalie.flows.filing import file_entry
+from meldbalie.flows.open_tickets import open_tickets
 from meldbalie.flows.reconcile import _tickets_to_show
 from meldbalie.models import ledger
+from meldbalie.models.clocks import Clock
 from meldbalie.models.delivery import was_delivered
+from meldbalie.models.filing import Received, open_ticket
 from meldbalie.models.links import make_link
-from meldbalie.models.outbox import Mail
+from meldbalie.models.outbox import Mail, MailState
 from meldbalie.models.states import TicketState
+from meldbalie.models.suggestions import open_suggestions
 from meldbalie.models.tables import Base
 from meldbalie.models.ticket import Ticket
 from meldbalie.tests.benchmarks.workbench import records_room
@@ -206,6 +211,25 @@ def test_taking_in_searches(crowded: World) -> None:
     nothing_is_read_through(crowded, heard)
 
 
+def test_what_is_alike_is_searched_for_among_thousands_that_are(crowded: World) -> None:
+    database, promise = crowded.place.database, crowded.place.promise
+    with database.reading() as session:
+        like = session.get_one(Ticket, 1)
+        received = Received(
+            arrived_at=crowded.present(),
+            subject=like.report.subject,
+            text=like.report.text,
+            targets=("formulieren.voorbeeld.example",),
+            address=like.reporter.address,
+        )
+
+    with asked_by() as heard, database.unit_of_work() as session:
+        opened = open_ticket(session, received, promise, now=crowded.present())
+        assert [one.why for one in open_suggestions(session, opened)] == ["same_reporter"] * 3
+
+    nothing_is_read_through(crowded, heard)
+
+
 def test_what_the_web_shows_is_searched_for(crowded: World) -> None:
     with crowded.place.database.unit_of_work() as session:
         link = make_link(session, session.get_one(Ticket, 1), at=crowded.present())
@@ -232,5 +256,25 @@ def test_the_tickets_that_prefect_shows_are_searched_for_among_the_closed(crowde
 
     with asked_by() as heard:
         assert len(_tickets_to_show(crowded.place)) == 6
+
+    nothing_is_read_through(crowded, heard)
+
+
+def test_the_pages_of_the_desk_search_among_the_closed(crowded: World) -> None:
+    database = crowded.place.database
+    with database.unit_of_work() as session:
+        rest = {"synchronize_session": False}
+        for table, number, over in (
+            (Ticket, Ticket.id, {"state": TicketState.CLOSED, "closed_at": START}),
+            (Clock, Clock.ticket_id, {"next_rung_at": None}),
+            (Mail, Mail.ticket_id, {"state": MailState.SENT}),
+        ):
+            session.execute(update(table).where(number > 8).values(over).execution_options(**rest))
+    if database.engine.dialect.name == "postgresql":
+        know_sizes(database)
+
+    with asked_by() as heard, database.reading() as session:
+        assert "CVD-2026-0001" in open_tickets(crowded.place, session)
+        assert "CVD-2026-0001" in duty(crowded.place, session, [])
 
     nothing_is_read_through(crowded, heard)

@@ -49,6 +49,7 @@ from meldbalie.mailbox.wording_parts import (
     OnRequest,
     Text,
 )
+from meldbalie.mailbox.wording_progress import Progress, ProgressPlain
 from meldbalie.mailbox.wording_told import (
     Asked,
     AskedPlain,
@@ -127,6 +128,14 @@ ANSWER = Answer(
 STATE_CHANGED = StateChanged(
     ticket=TICKET, state=STATE, next_step=NEXT, reason="Nagebootst.", closed_because=None
 )
+PROGRESS = Progress(
+    ticket=TICKET,
+    state=STATE,
+    meaning=NEXT,
+    is_closed=False,
+    closed_because=None,
+    expected_fix_on=date(2026, 12, 24),
+)
 TOLD = Told(ticket=TICKET, message="Dank.\n\n    Wij kijken in de logs.")
 ASKED = Asked(ticket=TICKET, message="Welke browser was het?\n\n    En welke versie?")
 EMBARGO = Embargo(ticket=TICKET, ends_at=DUE, was=ARRIVED, reason="De leverancier vraagt tijd.")
@@ -204,6 +213,8 @@ EVERY: tuple[Facts, ...] = (
     AnswerPlain(ticket=TICKET),
     STATE_CHANGED,
     StateChangedPlain(ticket=TICKET, state=STATE, next_step=NEXT),
+    PROGRESS,
+    ProgressPlain(ticket=TICKET),
     TOLD,
     ToldPlain(ticket=TICKET),
     ASKED,
@@ -728,6 +739,21 @@ def test_a_change_of_state_without_a_reason_does_not_announce_one() -> None:
 
     assert "toelichting" not in body
     assert "explanation" not in body
+
+
+def test_the_progress_of_a_joined_report_is_state_reason_and_date() -> None:
+    running, undated = word(PROGRESS, DESK), word(replace(PROGRESS, expected_fix_on=None), DESK)
+    solved = Label("opgelost", "remediated")
+    closed = word(replace(PROGRESS, is_closed=True, closed_because=solved, expected_fix_on=None), DESK)
+
+    assert f"Uw melding {TICKET} is gesloten" in dutch(running)
+    assert f"Your report {TICKET} was closed" in english(running)
+    assert f"{STATE.nl} {NEXT.nl} Wij verwachten een oplossing op of voor donderdag 24" in dutch(running)
+    assert f"{STATE.en} {NEXT.en} We expect a solution on or before Thursday 24" in english(running)
+    assert "Wij kunnen nu geen datum" in dutch(undated)
+    assert "We cannot name a date" in english(undated)
+    assert f"{STATE.nl}: opgelost {NEXT.nl} Vragen?" in dutch(closed)
+    assert f"{STATE.en}: remediated {NEXT.en} Questions?" in english(closed)
 
 
 def test_a_rung_names_clock_share_owner_and_whether_it_is_breached() -> None:

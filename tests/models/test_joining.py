@@ -3,7 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from meldbalie.models.filing import Received, join_ticket, open_ticket
 from meldbalie.models.holding import hold
 from meldbalie.models.joining import join, keep_apart
 from meldbalie.models.outbox import MailKind, MailState
+from meldbalie.models.progress import Progress, progress_behind
 from meldbalie.models.session import Database
 from meldbalie.models.states import CloseReason, TicketState
 from meldbalie.models.suggestions import main_ticket, open_suggestions, tickets_joined_with
@@ -144,6 +145,154 @@ def test_what_a_handler_writes_is_what_the_reporter_reads(database: Database) ->
     with database.reading() as session:
         [mail] = mails(session, MailKind.STATE_CHANGED)
         assert (mail.facts or {})["because"] == "Bedankt, dit hoort bij elkaar."
+
+
+KAREL, ANONYMOUS = "karel@anders.example", replace(OTHER_REPORTER, name=None, address=None)
+FIX_ON = date(2026, 12, 15)
+
+
+def does(database: Database, act: Any, reference: str = FIRST, **how: Any) -> None:
+    """Let a handler do something to a ticket."""
+    with database.unit_of_work() as session:
+        act(session, ticket_called(session, reference), **(BY | how))
+
+
+def answers(database: Database, fix_on: date | None = FIX_ON, reference: str = FIRST) -> None:
+    why = "" if fix_on else "It depends."
+    does(database, acts.answer, reference, text="We know.", fix_on=fix_on, no_date_because=why)
+
+
+def passed_on(database: Database, reference: str = SECOND) -> list[tuple[str, str, str]]:
+    """What the reporter of a joined ticket was mailed: state, reason of closing, expected fix date."""
+    with database.reading() as session:
+        found = [mail for mail in mails(session, MailKind.PROGRESS) if mail.ticket]
+        about = [mail for mail in found if mail.ticket and mail.ticket.reference == reference]
+        assert all(mail.recipient == mail.ticket.reporter.address for mail in about if mail.ticket)
+        return [
+            (facts["state"], facts["reason"], facts["fix_on"]) for facts in (m.facts or {} for m in about)
+        ]
+
+
+def test_what_becomes_of_the_problem_is_told_on_the_joined_ticket_once_each(database: Database) -> None:
+    suggested(database, OTHER_REPORTER)
+    joined(database)
+    assert passed_on(database) == []  # nothing has become of it yet
+
+    answers(database)
+    answers(database)  # the same again
+    does(database, acts.accept, because="Only for Sanne.")
+    answers(database, FIX_ON + timedelta(days=7))
+    answers(database, None)
+    does(database, acts.defer, because="Only for Sanne.")
+    does(database, acts.close, reason=CloseReason.REMEDIATED, because="Only for Sanne.")
+
+    assert passed_on(database) == [
+        ("RECEIVED", "", "2026-12-15"),
+        ("ACCEPTED", "", "2026-12-15"),
+        ("ACCEPTED", "", "2026-12-22"),
+        ("ACCEPTED", "", ""),
+        ("DEFERRED", "", ""),
+        ("CLOSED", "remediated", ""),
+    ]
+    with database.reading() as session:
+        first, second = ticket_called(session, FIRST), ticket_called(session, SECOND)
+        assert told(first).count("passed_on") == 6
+        assert [entry.facts["to"] for entry in first.history if entry.kind == "passed_on"] == [SECOND] * 6
+        assert told(second)[-1] == "joined"
+        progress = Progress(TicketState.CLOSED, CloseReason.REMEDIATED)
+        assert progress_behind(session, second) == progress
+        assert progress_behind(session, first) is None
+
+
+def test_progress_that_left_stands_in_the_history_and_answers_for_nothing(database: Database) -> None:
+    suggested(database, OTHER_REPORTER)
+    joined(database)
+    answers(database)
+
+    with database.unit_of_work() as session:
+        [mail] = mails(session, MailKind.PROGRESS)
+        was_delivered(session, mail, PROMISE, sealed=True, now=NOW)
+        second = ticket_called(session, SECOND)
+        assert second.history[-1].facts["mail"] == "progress"
+        assert clock_of(session, SECOND).stopped_at is None  # only its own closing answers it
+        assert clock_of(session, FIRST).stopped_at is None
+
+
+def test_who_is_told_at_joining_what_stands_already(database: Database) -> None:
+    suggested(database, OTHER_REPORTER)
+    with database.unit_of_work() as session:
+        open_ticket(session, replace(OTHER_REPORTER, address="mila@x.example"), PROMISE, now=NOW)
+    joined(database, THIRD, SECOND)
+    does(database, acts.confirm, because="")
+    answers(database)
+    joined(database)  # and with it the third, which was joined with the second
+
+    stands = [("VALID", "", "2026-12-15")]
+    assert (passed_on(database, SECOND), passed_on(database, THIRD)) == (stands, stands)
+    does(database, acts.accept, because="")
+    assert (
+        passed_on(database, SECOND) == passed_on(database, THIRD) == [*stands, ("ACCEPTED", "", "2026-12-15")]
+    )
+
+
+def test_one_reporter_of_both_hears_of_it_on_the_one(database: Database) -> None:
+    suggested(database)
+    joined(database)
+    answers(database)
+
+    assert passed_on(database) == []
+    with database.reading() as session:
+        assert len(mails(session, MailKind.ANSWER)) == 1
+        assert "passed_on" not in told(ticket_called(session, FIRST))
+
+
+def test_who_left_no_address_reads_it_on_the_page(database: Database) -> None:
+    suggested(database, ANONYMOUS)
+    joined(database)
+    answers(database)
+
+    with database.reading() as session:
+        assert mails(session, MailKind.PROGRESS) == []
+        progress = progress_behind(session, ticket_called(session, SECOND))
+        assert progress == Progress(fix_on=FIX_ON)
+        assert told(ticket_called(session, FIRST))[-1] == "passed_on"
+
+
+@pytest.mark.parametrize("reason", [CloseReason.WITHDRAWN, CloseReason.NO_RESPONSE, CloseReason.SPAM])
+def test_a_reason_that_tells_of_the_other_reporter_is_not_told(
+    database: Database, reason: CloseReason
+) -> None:
+    suggested(database, OTHER_REPORTER)
+    joined(database)
+    does(database, acts.accept, because="")
+    does(database, acts.close, reason=reason, because="")
+
+    assert passed_on(database)[-1] == ("CLOSED", "", "")
+
+
+def test_a_ticket_that_is_joined_itself_tells_of_the_one_behind_it(database: Database) -> None:
+    suggested(database, OTHER_REPORTER)
+    with database.unit_of_work() as session:
+        open_ticket(session, replace(OTHER_REPORTER, address="mila@x.example"), PROMISE, now=NOW)
+    joined(database, SECOND, THIRD)
+    joined(database, THIRD, FIRST)
+
+    assert passed_on(database, SECOND) == passed_on(database, THIRD) == []  # not that the third was closed
+    answers(database)
+    assert passed_on(database, SECOND) == passed_on(database, THIRD) == [("RECEIVED", "", "2026-12-15")]
+
+
+def test_progress_waits_for_nobody_who_works_on_a_joined_ticket(postgres_database: Database) -> None:
+    database = postgres_database
+    suggested(database, OTHER_REPORTER)
+    joined(database)
+
+    with ThreadPoolExecutor(1) as pool, database.unit_of_work() as session:
+        hold(session, ticket_called(session, SECOND))  # such as a message that goes on to the other ticket
+        pool.submit(answers, database).result(timeout=60)
+        hold(session, ticket_called(session, FIRST))
+
+    assert passed_on(database) == [("RECEIVED", "", "2026-12-15")]
 
 
 def test_what_comes_in_on_a_joined_ticket_is_told_on_the_other(database: Database) -> None:

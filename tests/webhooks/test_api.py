@@ -60,6 +60,7 @@ def test_the_api_tells_what_the_page_tells(client: FlaskClient, installation: In
         "credit": "pseudonym",
         "shares_identity": False,
         "closing": None,
+        "problem": None,
         "updated_at": (ARRIVAL + 2 * DAY).isoformat(),
     }
     assert client.get(f"/api/v1/status/{token}").json == told.json

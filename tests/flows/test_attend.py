@@ -1,0 +1,419 @@
+"""The desk is kept on a real Prefect server: each open ticket has its run, and answers are applied."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import pytest
+from meldbalie.flows import runs, showing
+from meldbalie.flows.attend import Desk, attend
+from meldbalie.flows.desk import prefect_api
+from meldbalie.models import acts
+from meldbalie.models.desk import DeskRun
+from meldbalie.models.migrate import migrate
+from meldbalie.models.outbox import MailKind
+from meldbalie.models.session import Database
+from meldbalie.models.states import CloseReason
+from meldbalie.models.ticket import WaitingOn, ticket_called
+from meldbalie.tests.flows.glances import (
+    answers,
+    goes_round,
+    history,
+    outbox,
+    run_of,
+    works_with,
+)
+from meldbalie.tests.flows.world import World
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.states import Cancelled, Completed, Crashed, Pending, Running, Suspended
+from sqlalchemy import event
+
+FIRST, SECOND, THIRD = "CVD-2026-0001", "CVD-2026-0002", "CVD-2026-0003"
+ANSWER = {
+    "action": "answer the reporter",
+    "who": "Balie",
+    "text": "Het kanarie-antwoord.",
+    "expected_fix_date": "2126-12-01",
+}
+
+
+@pytest.fixture
+def desk(world: World) -> Generator[Desk]:
+    """A desk with one ticket, which is shown."""
+    world.arrives(world.reports())
+    goes_round(world)
+    with prefect_api() as client:
+        made = Desk(world.place, client)
+        turns(made)
+        yield made
+
+
+def turns(desk: Desk) -> int:
+    """The desk turns until nothing is left to do; gives how many answers it took."""
+    taken = desk.take_answers()
+    desk.go_round()
+    desk.look_around()
+    while desk.show_some():
+        taken += desk.take_answers()
+    return taken
+
+
+def resumes(run: FlowRun, **form: Any) -> str:
+    """A handler fills in the form; gives the server's verdict."""
+    with prefect_api() as client:
+        said = client._client.post(f"/flow_runs/{run.id}/resume", json={"run_input": form})
+    return str(said.json()["status"])
+
+
+def inputs(run: FlowRun) -> list[str]:
+    """What Prefect keeps of a run's forms and answers."""
+    with prefect_api() as client:
+        return sorted(one.key for one in client.filter_flow_run_input(run.id, "", 200, exclude_keys=set()))
+
+
+def card(run: FlowRun) -> str:
+    """The card of the form that a run asks."""
+    assert run.state is not None
+    keys = run.state.state_details.run_input_keyset
+    assert keys is not None
+    with prefect_api() as client:
+        return str(client.read_flow_run_input(run.id, keys["description"]))
+
+
+def named(run: FlowRun) -> str:
+    """What a run's state is called."""
+    assert run.state is not None
+    return f"{run.state.type.value} {run.state.name}"
+
+
+def sets(run: FlowRun, state: State[Any]) -> None:
+    """Somebody sets a run's state by hand."""
+    with prefect_api() as client:
+        client.set_flow_run_state(run.id, state, force=True)
+
+
+def does(world: World, reference: str, verb: Callable[..., Any], **facts: Any) -> None:
+    """A handler does something beside the form."""
+    with world.place.database.unit_of_work() as session:
+        who: dict[str, Any] = {
+            "by": "Balie",
+            "because": "Omdat het zo is.",
+            "promise": world.place.promise,
+            "now": world.present(),
+        }
+        verb(session, ticket_called(session, reference), **who, **facts)
+
+
+def test_a_new_ticket_has_a_run_that_waits_and_no_process_works_it(desk: Desk, world: World) -> None:
+    run = run_of(world, FIRST)
+
+    assert named(run) == "PAUSED Received"
+    assert run.name == f"{FIRST} · Webteam · due Tue 24 Nov 14:05"
+    assert set(run.tags) == {
+        "ticket",
+        "owner:Webteam",
+        "severity:unrated",
+        "state:received",
+        "sla:ok",
+        "waiting:handler",
+    }
+    assert run.parameters == {"reference": FIRST}
+    assert run.run_count == 0
+    assert inputs(run) == ["suspended-form-1-description", "suspended-form-1-schema"]
+    assert turns(desk) == 0
+    assert run_of(world, FIRST).state_id == run.state_id
+
+
+def test_an_answer_is_applied_and_the_run_asks_again(desk: Desk, world: World) -> None:
+    run = run_of(world, FIRST)
+    assert resumes(run, action="fly", who="Balie") == "REJECT"
+    assert resumes(run, **ANSWER) == "ACCEPT"
+    assert resumes(run, **ANSWER) == "ABORT"
+
+    assert turns(desk) == 1
+
+    assert [mail.kind for mail in outbox(world, MailKind.ANSWER)] == [MailKind.ANSWER]
+    assert named(run_of(world, FIRST)).startswith("PAUSED ")
+    assert inputs(run) == ["suspended-form-2-description", "suspended-form-2-schema"]
+    assert "answered by Balie" in card(run_of(world, FIRST))
+
+
+def test_what_happens_by_mail_web_or_clock_shows_on_the_run(desk: Desk, world: World) -> None:
+    answers(world, FIRST)
+    goes_round(world)
+    turns(desk)
+    assert run_of(world, FIRST).name == f"{FIRST} · Webteam · update due Thu 03 Dec 14:05"
+    assert "sla:answered" in run_of(world, FIRST).tags
+
+    does(world, FIRST, acts.accept)
+    turns(desk)
+    assert named(run_of(world, FIRST)) == "PAUSED Being fixed"
+
+    does(world, FIRST, acts.wait, on=WaitingOn.REPORTER)
+    turns(desk)
+    assert named(run_of(world, FIRST)) == "PAUSED Waiting for reporter"
+    assert "waiting:reporter" in run_of(world, FIRST).tags
+
+
+def test_a_ticket_becomes_due_and_overdue_with_nothing_happening(desk: Desk, world: World) -> None:
+    world.present.passes(days=4)
+    turns(desk)
+    assert named(run_of(world, FIRST)) == "PAUSED Due soon"
+    assert "sla:due-soon" in run_of(world, FIRST).tags
+
+    world.present.passes(days=1)
+    turns(desk)
+    assert named(run_of(world, FIRST)) == "PAUSED Overdue"
+    assert "sla:overdue" in run_of(world, FIRST).tags
+
+
+def test_closing_ends_the_run_with_its_reason_and_leaves_no_form(desk: Desk, world: World) -> None:
+    run = run_of(world, FIRST)
+    does(world, FIRST, acts.invalidate)
+    does(world, FIRST, acts.close, reason=CloseReason.OUT_OF_SCOPE)
+
+    turns(desk)
+
+    closed = run_of(world, FIRST)
+    assert closed.id == run.id
+    assert named(closed) == "COMPLETED Closed"
+    assert closed.state is not None
+    assert closed.state.message == f"{FIRST} is closed: out of scope"
+    assert inputs(run) == []
+    assert turns(desk) == 0
+    assert named(run_of(world, FIRST)) == "COMPLETED Closed"
+
+
+@pytest.mark.parametrize(
+    "state",
+    [Cancelled(), Crashed(), Completed(), Pending(), Running(), Suspended(timeout_seconds=None)],
+    ids=lambda state: state.name,
+)
+def test_a_run_whose_state_somebody_set_is_put_right(desk: Desk, world: World, state: State[Any]) -> None:
+    run = run_of(world, FIRST)
+    sets(run, state)
+
+    turns(desk)
+
+    again = run_of(world, FIRST)
+    assert again.id == run.id
+    assert named(again) == "PAUSED Received"
+    assert resumes(again, **ANSWER) == "ACCEPT"
+    assert turns(desk) == 1
+    assert history(world, FIRST).count("answered") == 1
+
+
+def test_a_run_that_was_deleted_is_made_anew(desk: Desk, world: World) -> None:
+    run = run_of(world, FIRST)
+    with prefect_api() as client:
+        client.delete_flow_run(run.id)
+
+    turns(desk)
+
+    again = run_of(world, FIRST)
+    assert again.id != run.id
+    assert (again.name, again.tags) == (run.name, run.tags)
+    assert resumes(again, **ANSWER) == "ACCEPT"
+    assert turns(desk) == 1
+
+
+def test_a_new_prefect_database_is_filled_again(desk: Desk, world: World) -> None:
+    with prefect_api() as client:
+        client.delete_deployment(client.read_deployment_by_name(runs.DEPLOYMENT).id)
+        client.delete_flow_run(run_of(world, FIRST).id)
+
+    turns(desk)
+
+    assert named(run_of(world, FIRST)) == "PAUSED Received"
+
+
+def test_a_new_version_of_our_code_shows_every_ticket_anew(
+    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(showing, "_code", lambda: "of tomorrow")
+
+    turns(desk)
+
+    assert inputs(run_of(world, FIRST)) == ["suspended-form-2-description", "suspended-form-2-schema"]
+
+
+def test_a_run_that_was_begun_by_hand_ends(desk: Desk, world: World) -> None:
+    with prefect_api() as client:
+        deployment = client.read_deployment_by_name(runs.DEPLOYMENT)
+        made = client.create_flow_run_from_deployment(deployment.id, parameters={"reference": FIRST})
+
+    turns(desk)
+
+    with prefect_api() as client:
+        assert named(client.read_flow_run(made.id)) == "COMPLETED Superseded"
+    assert named(run_of(world, FIRST)) == "PAUSED Received"
+
+
+def test_the_second_of_two_handlers_is_told_what_happened_and_keeps_their_text(
+    desk: Desk, world: World
+) -> None:
+    """One decides by mail while the other has the form open: the form knows which card it was."""
+    does(world, FIRST, acts.confirm)
+    turns(desk)
+    run = run_of(world, FIRST)
+
+    assert resumes(run, **ANSWER, seen=1) == "ACCEPT"
+    turns(desk)
+
+    assert history(world, FIRST).count("answered") == 0
+    shown = card(run_of(world, FIRST))
+    assert "> **Not done:** the ticket was moved by Balie" in shown
+    assert "kept text" in shown
+    assert "kanarie" not in shown
+    kept = {**ANSWER, "text": "", "use_kept_text": True}
+    assert resumes(run_of(world, FIRST), **kept) == "ACCEPT"
+    turns(desk)
+    [answer] = outbox(world, MailKind.ANSWER)
+    with world.place.database.reading() as session:
+        said = session.merge(answer).message
+        assert said is not None
+        assert said.text == ANSWER["text"]
+        assert session.get_one(DeskRun, 1).draft is None
+
+
+def test_an_answer_given_while_the_form_is_replaced_is_not_lost(
+    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Resume is pressed between the new form's being written and its being asked."""
+    give = runs._give
+
+    def pressed_meanwhile(client: SyncPrefectClient, run: UUID, question: runs.Question) -> None:
+        give(client, run, question)
+        monkeypatch.setattr(runs, "_give", give)
+        assert resumes(run_of(world, FIRST), **ANSWER) == "ACCEPT"
+
+    monkeypatch.setattr(runs, "_give", pressed_meanwhile)
+    world.arrives(world.reports(subject=f"Re: {FIRST}"))
+    goes_round(world)
+    does(world, FIRST, partial(_note_severity))
+
+    turns(desk)
+
+    assert history(world, FIRST).count("answered") == 1
+    assert named(run_of(world, FIRST)).startswith("PAUSED")
+
+
+def _note_severity(session: Any, ticket: Any, *, by: str, because: str, promise: Any, now: datetime) -> None:
+    del because, promise
+    ticket.record("seen", by=by, at=now)
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@contextmanager
+def killed_at(step: int, world: World, monkeypatch: pytest.MonkeyPatch) -> Generator[list[str]]:
+    """Let the process end before its so-manieth step: a call of Prefect's API, or a commit of ours."""
+    steps: list[str] = []
+
+    def counts(name: str) -> None:
+        steps.append(name)
+        if len(steps) == step:
+            raise Killed(name)
+
+    def call(self: Any, method: str, path: str, *args: Any, **more: Any) -> Any:
+        counts(f"{method} {path}")
+        return request(self, method, path, *args, **more)
+
+    def commits(*_: Any) -> None:
+        counts("commit")
+
+    from prefect.client.orchestration.base import BaseClient
+
+    request = BaseClient.request
+    engine = world.place.database.engine
+    event.listen(engine, "commit", commits)
+    with monkeypatch.context() as patch:
+        patch.setattr(BaseClient, "request", call)
+        try:
+            yield steps
+        finally:
+            event.remove(engine, "commit", commits)
+
+
+def test_a_kill_between_any_two_steps_of_an_answer_applies_it_once(
+    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 60):
+        before = history(world, FIRST).count("answered")
+        turns(desk)
+        assert resumes(run_of(world, FIRST), **ANSWER) == "ACCEPT"
+        ended = False
+        with killed_at(number, world, monkeypatch) as steps, prefect_api() as client:
+            try:
+                Desk(world.place, client).take_answers()
+            except Killed:
+                ended = True
+        with prefect_api() as client:
+            turns(Desk(world.place, client))
+
+        run = run_of(world, FIRST)
+        assert history(world, FIRST).count("answered") == before + 1, steps
+        assert named(run).startswith("PAUSED"), steps
+        assert len(inputs(run)) == 2, steps
+        if not ended:
+            break
+    else:
+        pytest.fail("an answer takes more than sixty steps")
+    assert number > 10
+    assert len(outbox(world, MailKind.ANSWER)) == number
+
+
+def test_another_installation_on_the_same_server_has_runs_of_its_own(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    here = world.place
+    world.arrives(world.reports())
+    goes_round(world)
+    attend(minutes=0)
+    mine = run_of(world, FIRST)
+    database = Database(f"sqlite:///{world.config_file.parent}/elsewhere.db")
+    migrate(database)
+    works_with(world, monkeypatch, replace(here, database=database))
+    world.present.passes(seconds=1)
+
+    world.arrives(world.reports())
+    goes_round(world)
+    attend(minutes=0)
+    theirs = run_of(world, FIRST)
+    works_with(world, monkeypatch, here)
+    attend(minutes=0)
+
+    assert run_of(world, FIRST).id == mine.id != theirs.id
+    with prefect_api() as client:
+        assert named(client.read_flow_run(mine.id)) == named(client.read_flow_run(theirs.id))
+    database.close()
+
+
+def test_one_ticket_that_cannot_be_shown_keeps_no_other_from_being_shown(
+    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    prepare = showing.prepare
+
+    def fails(place: Any, reference: str, **more: Any) -> Any:
+        if reference == SECOND:
+            raise ValueError("het kanarie-geheim")
+        return prepare(place, reference, **more)
+
+    monkeypatch.setattr(showing, "prepare", fails)
+    for _ in range(2):
+        world.arrives(world.reports())
+    goes_round(world)
+
+    turns(desk)
+
+    assert named(run_of(world, THIRD)) == "PAUSED Received"
+    assert f"{SECOND}: ValueError" in caplog.text
+    assert "kanarie" not in caplog.text

@@ -1,0 +1,129 @@
+"""Two reporters of one problem: each is kept informed, and neither ever learns of the other."""
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+from meldbalie.flows.mails import letter
+from meldbalie.models import acts
+from meldbalie.models.filing import Received, join_ticket, open_ticket
+from meldbalie.models.joining import join
+from meldbalie.models.links import make_link
+from meldbalie.models.outbox import Mail, MailKind
+from meldbalie.models.states import CloseReason
+from meldbalie.models.threads import Standing
+from meldbalie.models.ticket import Ticket
+from meldbalie.tests.benchmarks.workbench import records_room
+from meldbalie.tests.flows.world import World
+from meldbalie.webhooks.app import create_app
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True)
+class Somebody:
+    """A reporter, and all that nobody else may read."""
+
+    name: str
+    address: str
+    words: str
+
+    def report(self, world: World) -> Received:
+        """What they report about the search form."""
+        return Received(
+            arrived_at=world.present(),
+            subject=f"XSS {self.words}",
+            text=f"The search form reflects its input unfiltered: cross-site scripting. {self.words}",
+            targets=("formulieren.voorbeeld.example",),
+            name=self.name,
+            address=self.address,
+        )
+
+
+ANNA = Somebody("Anna Annakanarie", "anna@annakanarie.example", "annawoordkanarie")
+BRAM = Somebody("Bram Bramkanarie", "bram@bramkanarie.example", "bramwoordkanarie")
+TO_ANNA, TO_BRAM = "annaantwoordkanarie", "bramantwoordkanarie"
+
+
+@pytest.fixture
+def world() -> Generator[World]:
+    with records_room() as room:
+        yield room
+
+
+def read_by(world: World, session: Session, who: Somebody) -> str:
+    """All mail to somebody, as it leaves with a key and without one."""
+    written = session.scalars(select(Mail).where(Mail.party == "reporter").order_by(Mail.id)).all()
+    letters = [
+        letter(world.place, session, mail, sealed=sealed).draft
+        for mail in written
+        if mail.recipient == who.address
+        for sealed in (True, False)
+    ]
+    return "\n".join(str(replace(one, own_key=b"")) for one in letters)
+
+
+def page_of(world: World, link: str) -> str:
+    """What a secret link shows: the page in both languages, and the API."""
+    app = create_app(world.place.config, clock=world.present)
+    client = app.test_client()
+    shown = [client.get(f"/s/{link}?lang={language}").text for language in ("nl", "en")]
+    shown.append(client.get(f"/api/v1/status/{link}").text)
+    with app.app_context():
+        app.extensions["sqlalchemy"].engine.dispose()
+    return "\n".join(shown)
+
+
+def two_reports(world: World, session: Session) -> tuple[Ticket, Ticket]:
+    """Both report; what Bram reported is joined with what Anna did."""
+    promise, now = world.place.promise, world.present()
+    first = open_ticket(session, ANNA.report(world), promise, now=now)
+    second = open_ticket(session, BRAM.report(world), promise, now=now)
+    join(session, second, to="", by="Fatima", because="", promise=promise, now=now)  # as it is suggested
+    return first, second
+
+
+def test_neither_reporter_reads_a_word_of_the_other_in_mail_or_on_the_page(world: World) -> None:
+    how = {"by": "Fatima", "promise": world.place.promise, "now": world.present()}
+    fix_on = world.place.promise.local_day(world.present()) + timedelta(days=20)
+    with world.place.database.unit_of_work() as session:
+        first, second = two_reports(world, session)
+        numbers = first.reference, second.reference
+        acts.answer(session, first, text=TO_ANNA, fix_on=fix_on, no_date_because="", **how)
+        acts.accept(session, first, because=TO_ANNA, **how)
+        more = replace(BRAM.report(world), text=f"More. {BRAM.words}")
+        join_ticket(session, more, Standing(second, "reporter"), world.place.promise, now=world.present())
+        links = tuple(make_link(session, one, at=world.present()) for one in (first, second))
+    underway = page_of(world, links[1])
+    with world.place.database.unit_of_work() as session:
+        ticket = session.get_one(Ticket, 1)
+        acts.close(session, ticket, reason=CloseReason.REMEDIATED, because=TO_ANNA, **how)
+        session.flush()
+        annas, brams = read_by(world, session, ANNA), read_by(world, session, BRAM)
+    annas += page_of(world, links[0])
+    brams += underway + page_of(world, links[1])
+
+    assert TO_ANNA in annas
+    assert f"{fix_on:%-d %B %Y}" in brams
+    assert "Being fixed" in brams
+    assert "Closed: remediated" in brams
+    for said, other, number in ((annas, BRAM, numbers[1]), (brams, ANNA, numbers[0])):
+        for secret in (other.name, other.name.split()[1], other.address, other.words, number):
+            assert secret.casefold() not in said.casefold()
+    assert TO_ANNA not in brams
+    assert "Fatima" not in annas + brams
+
+
+def test_one_reporter_of_two_tickets_may_read_the_number_of_the_other(world: World) -> None:
+    with world.place.database.unit_of_work() as session:
+        promise, now = world.place.promise, world.present()
+        open_ticket(session, ANNA.report(world), promise, now=now)
+        again = open_ticket(session, ANNA.report(world), promise, now=now)
+        join(session, again, to="", by="Fatima", because="", promise=promise, now=now)
+        acts.confirm(session, session.get_one(Ticket, 1), by="Fatima", because="", promise=promise, now=now)
+        kinds = [mail.kind for mail in session.scalars(select(Mail).where(Mail.party == "reporter"))]
+        said = read_by(world, session, ANNA)
+
+    assert "hoort bij uw melding CVD-2026-0001" in " ".join(said.split())
+    assert MailKind.PROGRESS not in kinds

@@ -104,6 +104,8 @@ class Desk:
         if now >= self._next_refresh:
             with _by_itself("overview"):
                 overview.refresh(self._place)
+            with _by_itself("confirmations"), self._place.database.unit_of_work() as session:
+                confirmations.let_expire(session, self._place.clock())
             self._next_refresh = now + REFRESH_SECONDS
         with _by_itself("events"):
             ticket_events.emit_pending(self._place)

@@ -97,7 +97,7 @@ def resend_link(ticket: str, who: str) -> None:
 
 
 @flow(name=FORGET, flow_run_name=FORGET)
-def forget(who: str, tickets: list[str] | None = None, closed_for_days: Days = 90) -> None:
+def forget(who: str, tickets: list[str] = [], closed_for_days: Days = 90) -> None:  # noqa: B006 - never written
     """Erase what closed tickets say and who reported them, for good; you confirm it by a link in your mail.
 
     Args:
@@ -106,11 +106,10 @@ def forget(who: str, tickets: list[str] | None = None, closed_for_days: Days = 9
         closed_for_days: How many days ago a ticket was closed that is due.
     """
     with _in_words(FORGET) as place:
-        if not tickets:
-            with place.database.reading() as session:
-                tickets = forget_due(session, place.clock(), closed_for_days)
-        if tickets:
-            _ask_for(place, FORGET, {"tickets": tickets}, who)
+        with place.database.reading() as session:
+            named = tickets or forget_due(session, place.clock(), closed_for_days)
+        if named:
+            _ask_for(place, FORGET, {"tickets": named}, who)
         else:
             bulk_acts.handler_called(place, who)
             get_run_logger().info(

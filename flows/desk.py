@@ -1,4 +1,4 @@
-"""Where the handlers' desk is, and how it says times and answers: shared by all that shows a ticket.
+"""How the handlers' desk says times and answers, and the door to Prefect's API: for all that shows a ticket.
 
 What stands in Prefect is the reference, the state, names of owners and handlers, and dates; never a word
 of a report, nor who sent it.
@@ -17,7 +17,6 @@ from .installation import Records
 
 #: Said of what was written where a report came without an address, and no link was given out.
 NOBODY = "nobody can be told"
-TWO_YEARS = 2 * 365 * 24 * 3600  # in seconds, as the UI counts
 
 
 @contextmanager
@@ -25,16 +24,6 @@ def prefect_api() -> Generator[SyncPrefectClient]:
     """A client of the Prefect API; it tries again by itself what a busy server refuses."""
     with get_client(sync_client=True) as client:
         yield client
-
-
-def worklist(place: Records) -> str:
-    """Where handlers find the open tickets. Without a range Prefect hides what is older than a week."""
-    return f"{place.config.prefect_ui}/runs?tag=ticket&state=Suspended&type=span&seconds=-{TWO_YEARS}"
-
-
-def run_address(place: Records, run_id: str | None) -> str:
-    """Where handlers find a ticket's run; the list of all while it is not made yet."""
-    return f"{place.config.prefect_ui}/runs/flow-run/{run_id}" if run_id else worklist(place)
 
 
 def local(place: Records, instant: datetime) -> str:

@@ -23,11 +23,11 @@ from ..models.rota_file import RotaFile
 from ..models.waiting import Due, Stuck, asked_for, clocks_ahead, stuck_mails, undecided, unseen_rungs
 from .artifacts import link, page, plain
 from .clock_words import title
-from .desk import local, run_address
+from .desk import local
 from .installation import Records
 from .key_watch import INTAKE, WatchedKey
 from .open_tickets import mail_in_words
-from .saved_links import OPEN_TICKETS
+from .saved_links import OPEN_TICKETS, run_address
 from .watching import PATIENCE, SWEEP, WORKED_ON_END
 
 MOST = 20  # of a section

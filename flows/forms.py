@@ -16,13 +16,14 @@ from sqlalchemy.orm import Session
 
 from ..models import acts
 from ..models.desk import DeskRun
-from ..models.milestones import known_milestones, milestones_of
+from ..models.milestones import FIX_DEPLOYED, known_milestones, milestones_of
 from ..models.owners import Owner
 from ..models.severity import Severity
 from ..models.states import NEXT_STATES, CloseReason, TicketState
 from ..models.suggestions import open_suggestions
 from ..models.ticket import Ticket, WaitingOn
 from .acting import DEEDS, Action
+from .answer_templates import answer_templates
 from .desk import answered, local, response_clock
 from .installation import Records
 
@@ -53,7 +54,7 @@ def offer(place: Records, session: Session, ticket: Ticket, row: DeskRun) -> Off
         handlers=tuple(person.name for person in place.promise.triage),
         owners=tuple(session.scalars(select(Owner.name).order_by(Owner.name))),
         milestones=tuple(known_milestones(place.promise.statutory)),
-        templates=tuple(template.name for template in place.config.desk.answers),
+        templates=tuple(answer_templates(place.config)),
         asks_pin=needs_proof and place.config.desk.second_factor == "pin",
         has_draft=bool(row.draft),
         seen=len(ticket.history),
@@ -64,7 +65,7 @@ def offer(place: Records, session: Session, ticket: Ticket, row: DeskRun) -> Off
 def _actions(session: Session, ticket: Ticket) -> Iterator[Action]:
     """What the ticket's state allows, the most likely first."""
     following = NEXT_STATES[ticket.state]
-    is_suggested = bool(open_suggestions(session, ticket))
+    is_suggested, noted = bool(open_suggestions(session, ticket)), milestones_of(session, ticket)
     if is_suggested:
         yield from (Action.JOIN, Action.KEEP_APART)
     yield from (Action.ANSWER, Action.ASK, Action.TELL)
@@ -77,11 +78,13 @@ def _actions(session: Session, ticket: Ticket) -> Iterator[Action]:
     if TicketState.DEFERRED in following:
         yield Action.DEFER
     yield from (Action.ASSIGN, Action.RATE, Action.NOTE, Action.MILESTONE, Action.WAIT)
-    if milestones_of(session, ticket):
+    if noted:
         yield Action.WITHDRAW
-    yield from (Action.EMBARGO, Action.PUBLICATION)
+    yield Action.EMBARGO
     if ticket.embargo_ends_at:
         yield Action.LIFT
+    if FIX_DEPLOYED in noted:
+        yield Action.PUBLICATION
     if not is_suggested:
         yield Action.JOIN
     if acts.waiting_copy(session, ticket) is not None:
@@ -105,8 +108,8 @@ def form(offered: Offer) -> type[BaseModel]:
         "who": _who(offered.handlers),
     }
     for name, made in FIELDS.items():
-        if name in used and (field := made(offered)) is not None:
-            fields[name] = field
+        if name in used:
+            fields[name] = made(offered)
         if name == "text" and offered.has_draft:
             fields["use_kept_text"] = (
                 bool,
@@ -161,12 +164,8 @@ FIELDS: Mapping[str, Callable[[Offer], Any]] = {
         title="Text or reason",
         json_schema_extra=TEXT_AREA,
     ),
-    "template": lambda offered: (
-        _choice(
-            offered.templates, "With answer or ask the reporter: this text goes first, and yours follows it."
-        )
-        if offered.templates
-        else None
+    "template": lambda offered: _choice(
+        offered.templates, "With answer or ask the reporter: this text goes first, and yours follows it."
     ),
     "expected_fix_date": lambda _: (
         date | None,

@@ -23,9 +23,9 @@ from ..models.ticket import Ticket, WaitingOn
 from ..models.waiting import STILL_OPEN, stuck_by_ticket, undecided
 from .artifacts import link, plain
 from .clock_words import in_short
-from .desk import local, run_address
+from .desk import local
 from .installation import Records
-from .saved_links import DUE_SOON, OVERDUE, runs
+from .saved_links import DUE_SOON, OVERDUE, run_address, runs
 from .view import SOON, WAITING, Sla
 
 MOST = 50  # of a section

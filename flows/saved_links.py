@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 from ..models.states import STATE_LABELS, TicketState
 from ..models.ticket import WaitingOn
 from .artifacts import page
-from .desk import TWO_YEARS
 from .installation import Records
 from .view import SLA_LABELS, WAITING, Sla
 
+TWO_YEARS = 2 * 365 * 24 * 3600  # in seconds, as the UI counts
 OVERDUE, DUE_SOON = (SLA_LABELS[sla] for sla in (Sla.OVERDUE, Sla.DUE_SOON))
 #: What the run of an open ticket may be called, the most urgent first.
 OPEN_STATES = (
@@ -29,6 +29,11 @@ def runs(place: Records, *tags: str, states: Sequence[str] = OPEN_STATES) -> str
     asked = [("tag", "ticket"), *(("tag", tag) for tag in tags), *(("state", state) for state in states)]
     asked += [("type", "span"), ("seconds", f"-{TWO_YEARS}"), ("flow-runs-sort", "NAME_ASC")]
     return f"{place.config.prefect_ui}/runs?{urlencode(asked, safe=':')}"
+
+
+def run_address(place: Records, run_id: str | None) -> str:
+    """Where handlers find a ticket's run; the list of all while it is not made yet."""
+    return f"{place.config.prefect_ui}/runs/flow-run/{run_id}" if run_id else runs(place)
 
 
 def saved_links(place: Records, *, owner: str = "Webteam", handler: str = "Balie") -> dict[str, str]:

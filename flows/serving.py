@@ -5,12 +5,14 @@ module paths: the root is a package, and a file path deploys silently and dies w
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, cast
 
 from prefect import Flow
 from prefect.deployments.runner import RunnerDeployment
+from prefect.events import DeploymentEventTrigger
 from prefect.exceptions import TerminationSignal
 from prefect.runner import Runner
 from prefect.types.entrypoint import EntrypointType
@@ -18,6 +20,7 @@ from prefect.types.entrypoint import EntrypointType
 from ..settings import Settings
 from .attend import attend
 from .audit import audit
+from .automations import watches
 from .bulk import RARE_ACTS
 from .dead_man import dead_man
 from .deliver import deliver
@@ -39,7 +42,7 @@ def deployments(config: Settings) -> list[RunnerDeployment]:
         _deployment(deliver, "Sends what waits in the outbox."),
         _deployment(attend, "Keeps the desk: a run for each open ticket, with its card and form."),
         _deployment(sweep, "Fires what is due on the ladder.", every=config.clocks.sweep_minutes),
-        _deployment(dead_man, "Alarms when the sweep does not run."),
+        _deployment(dead_man, "Alarms when sweep or intake gives no sign of life.", triggers=watches(config)),
         _deployment(
             audit,
             "Compares mailbox, ledger, tickets and outbox, and alarms on any difference.",
@@ -48,7 +51,7 @@ def deployments(config: Settings) -> list[RunnerDeployment]:
         _deployment(report, "Says how the promise was kept this year.", every=DAILY),
         _deployment(
             reconcile,
-            "Makes Prefect agree with the database.",
+            "Starts what lies down, and clears Prefect of old runs.",
             every=config.prefect.reconcile_minutes,
         ),
         *(_deployment(act, says) for act, says in RARE_ACTS.items()),
@@ -66,11 +69,18 @@ def serve_flows(place: Installation) -> None:
         asyncio.run(runner.start())
 
 
-def _deployment(work: Flow[Any, Any], description: str, *, every: float | None = None) -> RunnerDeployment:
+def _deployment(
+    work: Flow[Any, Any],
+    description: str,
+    *,
+    every: float | None = None,
+    triggers: Sequence[DeploymentEventTrigger] = (),
+) -> RunnerDeployment:
     made = work.to_deployment(
         work.name,
         description=description,
         interval=timedelta(minutes=every) if every else None,
+        triggers=list(triggers),
         tags=["meldbalie"],
         entrypoint_type=EntrypointType.MODULE_PATH,
     )

@@ -20,6 +20,7 @@ from ..models.desk import DeskRun, desk_run_of
 from ..models.states import CLOSE_LABELS
 from ..models.ticket import Ticket, ticket_called
 from . import acting, card, forms, runs, view
+from .answer_templates import answer_templates
 from .desk import local
 from .installation import Records
 from .runs import Given, Question
@@ -141,7 +142,7 @@ def look(place: Records) -> str:
 
     Where it changes every ticket is shown anew.
     """
-    offered = [person.name for person in place.promise.triage]
+    offered = [[person.name for person in place.promise.triage], list(answer_templates(place.config))]
     settings = place.config.desk.model_dump_json()
     return hashlib.sha256(f"{_code()}{offered}{settings}".encode()).hexdigest()[:16]
 

@@ -25,10 +25,11 @@ from ..models.routing import route
 from ..models.states import CLOSE_LABELS, NEXT_STEPS, STATE_LABELS, TicketState
 from ..models.suggestions import open_suggestions
 from ..models.ticket import Message, Ticket
-from .desk import response_clock, run_address
+from .desk import response_clock
 from .evidence import as_files, evidence_in, identity_of, listed, targets_without_reporter, without_reporter
 from .installation import Installation
 from .order_replies import order_reply
+from .saved_links import run_address
 from .speaking_of_alarms import alarm
 from .speaking_of_confirmations import to_be_confirmed
 from .speaking_of_keys import key_alarm, key_refused, key_warning

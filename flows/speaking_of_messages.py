@@ -13,9 +13,9 @@ from ..models.desk import DeskRun
 from ..models.mail_orders import done_by
 from ..models.outbox import Mail
 from ..models.ticket import Attachment, Direction, Message, Ticket
-from .desk import run_address
 from .evidence import as_files, evidence_in, identity_of, listed, without_reporter
 from .installation import Installation
+from .saved_links import run_address
 from .spoken import Spoken
 
 SENDERS: Mapping[Direction, say.Sender] = {

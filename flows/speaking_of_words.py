@@ -8,8 +8,8 @@ from ..mailbox import wording_told as say
 from ..models.desk import DeskRun
 from ..models.outbox import Mail
 from ..models.ticket import Message, Ticket
-from .desk import run_address
 from .installation import Installation
+from .saved_links import run_address
 from .spoken import Spoken
 
 

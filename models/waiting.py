@@ -117,8 +117,8 @@ def unseen_rungs(session: Session) -> list[Unseen]:
         .where(
             Clock.next_rung_at.is_not(None),
             FiredRung.acknowledge_by.is_not(None),
-
-            FiredRung.id > 0,
+            FiredRung.acknowledged_at.is_(None),
+            ~is_not_last,
         )
         .order_by(FiredRung.acknowledge_by, FiredRung.id)
     )

@@ -19,8 +19,9 @@ from ...models.desk import DeskRun
 from ...models.ledger import LedgerEntry
 from ...models.outbox import Mail, MailKind, MailState
 from ...models.ticket import Ticket
-from ..desk import response_clock, worklist
+from ..desk import response_clock
 from ..installation import Installation
+from ..saved_links import runs
 from .demo_files import CVD, PLAIN_REPORTER, People, Person
 from .mailserver import LocalMailServer
 
@@ -195,7 +196,7 @@ class Story:
     def _say_where_to_look(self) -> None:
         handler, root = self._people.handler, self._mail.drop.root
         newest = max((root / handler.address).glob("Maildir/*/*"), key=lambda file: file.stat().st_mtime)
-        self._say(f"Prefect UI, the handlers' desk: {worklist(self._place)}")
+        self._say(f"Prefect UI, the handlers' desk: {runs(self._place)}")
         self._say(f"mails, as they were sent: {root}, a folder for each address")
         self._say("the newest of the handler's, opened with the handler's key:")
         self._say(f"  .venv/bin/meldbalie inspect --gnupghome {handler.home} {newest}")

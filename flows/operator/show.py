@@ -14,8 +14,8 @@ from ...models.severity import UNRATED
 from ...models.states import STATE_LABELS
 from ...models.suggestions import main_ticket, open_suggestions, tickets_joined_with
 from ...models.ticket import Message, Ticket, first_broken_link, ticket_called
-from ..desk import answered, local, response_clock
 from ..card import WHYS
+from ..desk import answered, local, response_clock
 from ..history_words import told
 from ..installation import Records, records
 from ..speaking_of_messages import note

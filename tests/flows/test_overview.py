@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from meldbalie.flows import key_watch
 from meldbalie.flows.artifacts import plain
-from meldbalie.flows.desk import run_address
 from meldbalie.flows.duty import MOST as MOST_LINES
 from meldbalie.flows.duty import duty
 from meldbalie.flows.installation import Records
 from meldbalie.flows.key_ends import KeyTrouble
 from meldbalie.flows.open_tickets import MOST, open_tickets
-from meldbalie.flows.saved_links import runs
+from meldbalie.flows.saved_links import run_address, runs
 from meldbalie.flows.watching import SWEEP, WORKED_ON_END
 from meldbalie.models import acts
 from meldbalie.models.absences import go_away

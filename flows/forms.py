@@ -7,7 +7,6 @@ handler decided by.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, create_model
@@ -27,7 +26,10 @@ from .answer_templates import answer_templates
 from .desk import answered, local, response_clock
 from .installation import Records
 
-TEXT_AREA = {"format": "textarea"}
+#: How Prefect's page asks for a value. A field that may be absent would cost a click more.
+TEXT_AREA: Mapping[str, Any] = {"json_schema_extra": {"format": "textarea"}}
+A_DAY: Mapping[str, Any] = {"json_schema_extra": {"format": "date"}}
+A_MOMENT: Mapping[str, Any] = {"json_schema_extra": {"format": "date-time"}}
 
 
 @dataclass(frozen=True)
@@ -162,15 +164,13 @@ FIELDS: Mapping[str, Callable[[Offer], Any]] = {
         "Sent to the reporter, sealed to their key (of notes, the severity, milestones, waiting and"
         " assigning only handlers read the reason); deleted from Prefect at once.",
         title="Text or reason",
-        json_schema_extra=TEXT_AREA,
+        **TEXT_AREA,
     ),
     "template": lambda offered: _choice(
-        offered.templates, "With answer or ask the reporter: this text goes first, and yours follows it."
+        offered.templates,
+        "With answer, ask and write: a text that goes before your own. One that names the fix date needs it.",
     ),
-    "expected_fix_date": lambda _: (
-        date | None,
-        Field(default=None, description="With an answer: the day by which it will be fixed."),
-    ),
+    "expected_fix_date": lambda _: _text("With an answer: the day by which it will be fixed.", **A_DAY),
     "no_date_because": lambda _: _text("With an answer: why there is no expected fix date yet."),
     "assign_to": lambda offered: _choice(
         list(dict.fromkeys((*offered.owners, *offered.handlers))),
@@ -185,15 +185,11 @@ FIELDS: Mapping[str, Callable[[Offer], Any]] = {
         " CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N.",
         title="CVSS vector",
     ),
-    "embargo_ends_at": lambda _: (
-        datetime | None,
-        Field(default=None, description="With the embargo's end: until when both sides keep silent."),
+    "embargo_ends_at": lambda _: _text(
+        "With the embargo's end: until when both sides keep silent, in our own time.", **A_MOMENT
     ),
-    "publish_on": lambda _: (
-        date | None,
-        Field(
-            default=None, description="With propose publication: the day that the reporter is asked about."
-        ),
+    "publish_on": lambda _: _text(
+        "With propose publication: the day that the reporter is asked about.", **A_DAY
     ),
     "belongs_to": lambda _: _text(
         "With join: the number of the other ticket, such as CVD-2026-0042. Empty: the one that is suggested."
@@ -202,9 +198,8 @@ FIELDS: Mapping[str, Callable[[Offer], Any]] = {
         [reason.value for reason in CloseReason], "With close: the reason that the reporter is told."
     ),
     "milestone": lambda offered: _choice(offered.milestones, "With note or withdraw a milestone: which."),
-    "happened_at": lambda _: (
-        datetime | None,
-        Field(default=None, description="With note a milestone: when it happened. Empty: just now."),
+    "happened_at": lambda _: _text(
+        "With note a milestone: when it happened, in our own time. Empty: just now.", **A_MOMENT
     ),
     "wait_for": lambda _: _choice(
         [whom.value for whom in WaitingOn],

@@ -70,6 +70,9 @@ def passed_on(text: str, people: Identity) -> PassedOn:
     if _OUR_MAIL.search(text):
         doubts |= {"quote"}
     clean = _REMOVED.sub(LEFT_OUT, scrubbed.text).strip()
+    last_line = clean.rpartition("\n")[2]
+    if LEFT_OUT in last_line and last_line != clean and not _SENTENCE.match(last_line):
+        doubts |= {"sign_off"}
     if not any(character.isalnum() for character in clean):
         doubts |= {"nothing_left"}
     return PassedOn(clean, bool(scrubbed.removed), tuple(sorted(doubts)))

@@ -169,8 +169,8 @@ def test_a_reporter_never_reads_who_answers(office: Office) -> None:
         "name": f"{WORDS} drie, zegt {HANNA} ({office.hanna.address}, {PHONE}) namens {BAS} en {LEAD}.\n",
         "phone": f"{WORDS} vier\n\nVerstuurd vanaf mijn iPhone\n\n> Op 19 nov. 2026 om 14:05 heeft CVD"
         f" <{office.token()}> het volgende geschreven:\n> \n> (English text below.)\n> {SECRET} van {BAS}\n",
-        "outlook": f"{WORDS} vijf\n\n{HANNA}\n\nVan: CVD <{office.token()}>\nVerzonden: donderdag 19 november\n"
-        f"Aan: {HANNA} <{office.hanna.address}>\nOnderwerp: Nieuw bericht\n\n(English text below.)\n{SECRET}\n",
+        "outlook": f"{WORDS} vijf\n\n{HANNA}\n\nVan: CVD <{office.token()}>\nVerzonden: donderdag\n"
+        f"Aan: {HANNA} <{office.hanna.address}>\nOnderwerp: x\n\n(English text below.)\n{SECRET}\n",
         "bottom": f"On Thu, 19 Nov 2026 at 14:05, CVD <{office.token()}> wrote:\n> {SECRET}\n\n{WORDS} zes\n",
     }
     for text in shapes.values():

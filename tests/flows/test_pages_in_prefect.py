@@ -130,6 +130,7 @@ def test_the_saved_links_show_what_they_say(world: World, browser: webdriver.Chr
     owner = f"R&D / Zorg, {uuid4().hex[:8]} (#1)"
     runs_like(owner, late="Overdue", soon="Due soon", asked="Waiting for reporter", gone="Closed")
     links = saved_links(world.place, owner=owner)
+    browser.set_window_size(1300, 2500)  # a run of the list is in the page while it is in sight
 
     assert listed(browser, links[f"Of the owner {owner}"], owner) == ["CVD-1", "CVD-2", "CVD-3"]
     assert listed(browser, links["Overdue"], owner) == ["CVD-1"]

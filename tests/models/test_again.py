@@ -78,7 +78,9 @@ def test_a_reopened_report_is_a_ticket_of_its_own(database: Database) -> None:
     assert reopened(database) == "CVD-2026-0002"
     with database.reading() as session:
         first, again = ticket_called(session, FIRST), ticket_called(session, SECOND)
-        assert again.linked_to == first.id and again.is_open and not first.is_open
+        assert again.linked_to == first.id
+        assert again.is_open
+        assert not first.is_open
         assert (again.report.text, again.report.subject) == (REPORT.text, REPORT.subject)
         assert [(file.name, file.content) for file in again.report.attachments] == [("proof.png", b"\x89PNG")]
         assert [target.value for target in again.targets] == ["formulieren.voorbeeld.example"]
@@ -88,9 +90,12 @@ def test_a_reopened_report_is_a_ticket_of_its_own(database: Database) -> None:
         assert again.report.ledger_id is None
         kinds = [kind for kind, _ in written(again, mails(session))]
         assert sorted(kinds) == ["handler_report", "handler_report", "ibd_copy", "owner_report", "receipt"]
-        assert told(first)[-1] == "reopened" and told(again)[-1] == "reopens"
-        assert first.history[-1].facts == {"other": SECOND} and first.history[-1].because == "it is back"
-        assert (came_from := earlier_of(again)) is not None and came_from.facts == {"other": FIRST}
+        assert told(first)[-1] == "reopened"
+        assert told(again)[-1] == "reopens"
+        assert first.history[-1].facts == {"other": SECOND}
+        assert first.history[-1].because == "it is back"
+        assert (came_from := earlier_of(again)) is not None
+        assert came_from.facts == {"other": FIRST}
 
 
 def test_the_clocks_of_a_reopened_report_run_from_now(database: Database) -> None:
@@ -183,12 +188,15 @@ def test_a_split_report_has_two_tickets_with_two_owners(database: Database) -> N
     with database.reading() as session:
         first, part = ticket_called(session, FIRST), ticket_called(session, SECOND)
         assert (first.owner_name, part.owner_name) == ("Web team", "Network team")
-        assert first.is_open and part.is_open and part.linked_to == first.id
+        assert first.is_open
+        assert part.is_open
+        assert part.linked_to == first.id
         assert part.report.text == REPORT.text
         found = written(part, mails(session))
         assert [to for kind, to in found if kind is MailKind.OWNER_REPORT] == [NETWORK_TEAM]
         assert [kind for kind, _ in found].count(MailKind.RECEIPT) == 1
-        assert told(first)[-1] == "split_off" and "split_from" in told(part)
+        assert told(first)[-1] == "split_off"
+        assert "split_from" in told(part)
         assert first.history[-1].facts == {"other": SECOND}
 
 

@@ -55,14 +55,16 @@ def test_a_new_link_takes_the_place_of_the_old_one(database: Database) -> None:
     new = link_of(database)
     with database.reading() as session:
         assert ticket_behind(session, old) is None
-        assert (opened := ticket_behind(session, new)) is not None and opened.reference == FIRST
+        assert (opened := ticket_behind(session, new)) is not None
+        assert opened.reference == FIRST
         receipts = mails(session, MailKind.RECEIPT)
         assert [(mail.recipient, mail.state) for mail in receipts] == [
             (ADDRESS, MailState.SENT),
             (ADDRESS, MailState.WAITING),
         ]
         ticket = ticket_called(session, FIRST)
-        assert "link_renewed" in told(ticket) and ticket.history[-1].actor == "Fatima"
+        assert "link_renewed" in told(ticket)
+        assert ticket.history[-1].actor == "Fatima"
 
 
 def test_while_a_link_is_on_its_way_there_is_no_other(database: Database) -> None:

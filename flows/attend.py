@@ -8,21 +8,26 @@ truth; nothing here is needed for a ticket to go on.
 
 import logging
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import cast
 
 import httpx
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import PrefectException
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from ..models import confirmations
-from ..models.desk import DeskRun
-from ..models.ticket import Event, Ticket
+from ..models.desk import (
+    Shown,
+    ticket_of_run,
+    tickets_changed_by_time,
+    tickets_of_the_last_events,
+    tickets_to_show,
+)
+from ..models.ticket import Ticket
 from . import overview, runs, showing, ticket_events
 from .answers import carry_out_confirmed, take_answer
 from .desk import prefect_api
@@ -99,7 +104,7 @@ class Desk:
         if now >= self._next_round:
             self.go_round()
             self._next_round = now + ROUND_SECONDS
-        for reference in (*self._news(), *self._changed_by_time()):
+        for reference in self._news():
             self._to_show.setdefault(reference, False)
         if now >= self._next_refresh:
             with _by_itself("overview"):
@@ -146,9 +151,8 @@ class Desk:
         return len(waiting)
 
     def _ticket_of(self, run_id: str) -> str | None:
-        shows = select(Ticket.reference).join(DeskRun, DeskRun.ticket_id == Ticket.id)
         with self._place.database.reading() as session:
-            return session.scalars(shows.where(DeskRun.run_id == run_id)).one_or_none()
+            return ticket_of_run(session, run_id)
 
     def _end_if_ours(self, run: FlowRun) -> None:
         """End a run that shows no ticket, unless it is of another installation on the same server."""
@@ -162,19 +166,13 @@ class Desk:
             runs.end(self._client, str(run.id), "Superseded", "another run shows this ticket")
 
     def _news(self) -> list[str]:
-        """The tickets of events that were not seen yet."""
+        """The tickets of events that were not seen yet, and those that are shown otherwise by now."""
         with self._place.database.reading() as session:
-            newest = session.scalar(select(func.max(Event.id))) or 0
-            late = select(Event.id, Ticket.reference).join(Ticket).where(Event.id > newest - LOOK_BACK)
-            found = dict(session.execute(late).tuples().all())
+            found = tickets_of_the_last_events(session, LOOK_BACK)
+            changed = tickets_changed_by_time(session, self._place.clock())
         news = [reference for number, reference in found.items() if number not in self._seen]
         self._seen = set(found)
-        return news
-
-    def _changed_by_time(self) -> list[str]:
-        changed = select(Ticket.reference).join(DeskRun, DeskRun.ticket_id == Ticket.id)
-        with self._place.database.reading() as session:
-            return list(session.scalars(changed.where(DeskRun.shown_until <= self._place.clock())))
+        return news + changed
 
     def go_round(self) -> None:
         """Compare every run with its ticket."""
@@ -183,38 +181,27 @@ class Desk:
             str(run.id): run
             for run in runs.runs_of(self._client, self._deployment, StateType.PAUSED, *runs.IN_HAND)
         }
-        for reference, row, is_right in self._expected(alive):
-            run = alive.pop(row.run_id or "", None) if row else None
-            if not is_right and not (run and run.state and run.state.is_scheduled()):
-                self._to_show[reference] = True
+        look, closed_after = showing.look(self._place), self._place.clock() - LATELY
+        with self._place.database.reading() as session:
+            tickets = tickets_to_show(session, closed_after=closed_after)
+        for one in tickets:
+            run = alive.pop(one.row.run_id or "", None) if one.row else None
+            was_pressed = run is not None and run.state is not None and run.state.is_scheduled()
+            if not was_pressed and not _is_right(one, run, look):
+                self._to_show[one.reference] = True
         for run_id, run in alive.items():
             if reference := self._ticket_of(run_id):  # it was closed long ago
                 self._to_show[reference] = True
             else:
                 self._end_if_ours(run)
 
-    def _expected(self, alive: Mapping[str, FlowRun]) -> list[tuple[str, DeskRun | None, bool]]:
-        """The open tickets and those closed lately: whether each is shown as it should be."""
-        look, lately = showing.look(self._place), self._place.clock() - LATELY
-        newest = select(func.max(Event.seq)).where(Event.ticket_id == Ticket.id).scalar_subquery()
-        shown = select(Ticket.reference, Ticket.closed_at, newest, DeskRun).outerjoin(
-            DeskRun, DeskRun.ticket_id == Ticket.id
-        )
-        found = list[tuple[str, DeskRun | None, bool]]()
-        with self._place.database.reading() as session:
-            for which in (Ticket.closed_at.is_(None), Ticket.closed_at > lately):
-                for reference, closed_at, seq, joined in session.execute(shown.where(which)).tuples():
-                    row = cast("DeskRun | None", joined)
-                    is_right = row is not None and _is_right(row, alive, seq, look, is_open=not closed_at)
-                    found.append((reference, row, is_right))
-        return found
 
-
-def _is_right(row: DeskRun, alive: Mapping[str, FlowRun], seq: int, look: str, *, is_open: bool) -> bool:
-    shown, run = showing.was_shown(row), alive.get(row.run_id or "")
-    if shown is None or row.shown is None or row.shown["seq"] != seq:
+def _is_right(one: Shown, run: FlowRun | None, look: str) -> bool:
+    """Whether Prefect shows a ticket as it is."""
+    row, shown = one.row, showing.was_shown(one.row)
+    if row is None or row.shown is None or shown is None or row.shown["seq"] != one.seq:
         return False
-    if not is_open:
+    if not one.is_open:
         return run is None
     return run is not None and row.shown["look"] == look and runs.shows(run, shown, row.shown["number"])
 

@@ -21,6 +21,7 @@ from ..models.owner_import import import_owners as import_directory
 from . import bulk_acts
 from .bulk_acts import CLOSE_AS_DUPLICATES, FORGET, MERGE, Act, Outcome
 from .discretion import WorkFailed, discreet
+from .handlers import handler_called
 from .installation import Installation, Records, installation
 
 Days = Annotated[int, Field(ge=0, le=3650)]
@@ -111,7 +112,7 @@ def forget(who: str, tickets: list[str] = [], closed_for_days: Days = 90) -> Non
         if named:
             _ask_for(place, FORGET, {"tickets": named}, who)
         else:
-            bulk_acts.handler_called(place, who)
+            handler_called(place, who)
             get_run_logger().info(
                 "no ticket was closed %d days ago or earlier: nothing to do", closed_for_days
             )
@@ -127,7 +128,7 @@ def import_owners(file: str, who: str, check_only: bool = True) -> None:
         check_only: Only say what the file would change.
     """
     with _in_words("import-owners") as place:
-        bulk_acts.handler_called(place, who)
+        handler_called(place, who)
         content, today = _owner_file(place, file), place.promise.local_day(place.clock())
         try:
             with place.database.unit_of_work() as session:

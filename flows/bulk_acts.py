@@ -18,10 +18,10 @@ from ..models import acts, again, confirmations, forgetting, joining, resending
 from ..models.confirmations import Confirmation
 from ..models.duplicates import close_as_duplicate, is_duplicate_of
 from ..models.errors import Refused
-from ..models.promise import Correspondent
 from ..models.suggestions import main_ticket
 from ..models.ticket import Ticket, ticket_called
 from .discretion import WorkFailed, discreet
+from .handlers import handler_called
 from .installation import Records
 
 CLOSE_AS_DUPLICATES, MERGE, FORGET = "close-as-duplicates", "merge", "forget"
@@ -61,15 +61,6 @@ class Outcome:
     def __str__(self) -> str:
         """All of it, what was refused first."""
         return "\n".join([f"refused: {line}" for line in self.refused] + self.done) or "nothing to do"
-
-
-def handler_called(place: Records, name: str) -> Correspondent:
-    """The handler of a name; raises :class:`Refused`, for nobody else acts here."""
-    handlers = {person.name: person for person in place.promise.triage}
-    if name not in handlers:
-        known = ", ".join(handlers) or "nobody yet"
-        raise Refused(f"there is no handler called {name!r}, and nothing was done; handlers are: {known}")
-    return handlers[name]
 
 
 def each(place: Records, references: Iterable[str], act: Act, who: str, *, only_try: bool = False) -> Outcome:

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from ..models import confirmations
 from ..models.confirmations import Confirmation
 from ..models.errors import Refused
-from ..models.people import Correspondent
 from ..models.pins import check_pin
 from ..models.ticket import Ticket
 from .acting import Order, carry_out
+from .handlers import handler_called
 from .installation import Records
 
 
@@ -25,7 +25,7 @@ def prove(place: Records, order: Order, pin: str) -> str:
     A wrong PIN counts whatever becomes of the order, so it is compared in a transaction of its own: ask
     before you begin another. Raises :class:`Refused`.
     """
-    person = _handler(place, order.who)
+    person = handler_called(place, order.who)
     if place.config.desk.second_factor == "link":
         return ""
     local_now = place.clock().astimezone(ZoneInfo(place.config.organisation.zone))
@@ -38,7 +38,7 @@ def prove(place: Records, order: Order, pin: str) -> str:
 
 def ask_for_link(place: Records, session: Session, ticket: Ticket, order: Order, seen: int) -> Confirmation:
     """Send whoever wants this a link to confirm it by; raises :class:`Refused` where it could not be done."""
-    person = _handler(place, order.who)
+    person = handler_called(place, order.who)
     _try_out(place, session, ticket, order)
     return confirmations.ask(
         session,
@@ -50,15 +50,6 @@ def ask_for_link(place: Records, session: Session, ticket: Ticket, order: Order,
         now=place.clock(),
         lasting=timedelta(hours=place.config.desk.confirm_hours),
     )
-
-
-def _handler(place: Records, name: str) -> Correspondent:
-    handlers = {person.name: person for person in place.config.triage}
-    if name not in handlers:
-        known = ", ".join(handlers) or "nobody yet"
-        raise Refused(f"there is no handler called {name!r}, and nothing was done; handlers are: {known}")
-    found = handlers[name]
-    return Correspondent(found.name, found.address, found.fingerprint)
 
 
 def _try_out(place: Records, session: Session, ticket: Ticket, order: Order) -> None:

@@ -184,6 +184,8 @@ def _put(client: SyncPrefectClient, run: UUID, key: str, value: Any) -> None:
     try:
         client.create_flow_run_input(run, key=key, value=written)
     except PrefectHTTPStatusError as error:
+        if error.response.status_code == int(httpx.codes.NOT_FOUND):
+            raise ObjectNotFound(error) from None
         if error.response.status_code != int(httpx.codes.CONFLICT):
             raise
         client.delete_flow_run_input(run, key=key)

@@ -130,9 +130,9 @@ def _note(row: DeskRun, shown: View, digest: str, number: int, seq: int, place: 
     }
 
 
-def was_shown(row: DeskRun) -> View | None:
+def was_shown(row: DeskRun | None) -> View | None:
     """What Prefect was last told; ``None`` while it was not told all of it."""
-    if row.shown is None:
+    if row is None or row.shown is None:
         return None
     return View(row.shown["name"], row.shown["state"], tuple(row.shown["tags"]), row.shown_until)
 

@@ -1,14 +1,15 @@
 """Which Prefect run shows which ticket. The ticket is the truth, the run is a view and a form."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import JSON, ForeignKey
+from sqlalchemy import JSON, ForeignKey, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from .base import Base
 from .holding import hold
-from .ticket import Ticket
+from .ticket import Event, Ticket
 from .vault import SealedText
 
 
@@ -16,15 +17,15 @@ class DeskRun(Base):
     """The handlers' run of a ticket, what it shows, the form that it asks, and the last one applied.
 
     A form's number is used once: an answer to it is applied only while ``applied`` is lower, so that what
-    is taken twice is applied once. ``shown`` is what Prefect was last told (names, dates and numbers), and nothing
-    while it was not told all of it; ``shown_until`` is when that changes without anything happening.
+    is taken twice is applied once. ``shown`` is what Prefect was last told (names, dates and numbers), and
+    nothing while it was not told all of it; ``shown_until`` is when that may change with nothing happening.
     ``draft`` is the text of an answer that was refused, so that nobody types it twice.
     """
 
     __tablename__ = "desk_runs"
 
     ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), primary_key=True)
-    run_id: Mapped[str | None]
+    run_id: Mapped[str | None] = mapped_column(index=True)
     made: Mapped[int] = mapped_column(default=0)
     asked: Mapped[int] = mapped_column(default=0)
     asked_after: Mapped[int] = mapped_column(default=0)
@@ -45,3 +46,43 @@ def desk_run_of(session: Session, ticket: Ticket) -> DeskRun:
         row = DeskRun(ticket=ticket, made=0, asked=0, asked_after=0, applied=0)
         session.add(row)
     return row
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A ticket that has a run, or should have one; ``seq`` is how long its history is."""
+
+    reference: str
+    is_open: bool
+    seq: int
+    row: DeskRun | None
+
+
+def tickets_to_show(session: Session, *, closed_after: datetime) -> list[Shown]:
+    """The open tickets, and those closed so lately that their run may not know it yet."""
+    newest = select(func.max(Event.seq)).where(Event.ticket_id == Ticket.id).scalar_subquery()
+    every = select(Ticket.reference, newest, DeskRun).outerjoin(DeskRun, DeskRun.ticket_id == Ticket.id)
+    found = list[Shown]()
+    for is_open, which in ((True, Ticket.closed_at.is_(None)), (False, Ticket.closed_at > closed_after)):
+        for reference, seq, row in session.execute(every.where(which)).tuples():
+            found.append(Shown(reference, is_open, seq or 0, cast("DeskRun | None", row)))
+    return found
+
+
+def tickets_of_the_last_events(session: Session, number: int) -> dict[int, str]:
+    """The last so many events of all histories, by their numbers: the ticket of each."""
+    newest = session.scalar(select(func.max(Event.id))) or 0
+    late = select(Event.id, Ticket.reference).join(Ticket).where(Event.id > newest - number)
+    return dict(session.execute(late).tuples().all())
+
+
+def tickets_changed_by_time(session: Session, now: datetime) -> list[str]:
+    """The tickets that are shown otherwise from now on, though nothing happened."""
+    changed = select(Ticket.reference).join(DeskRun, DeskRun.ticket_id == Ticket.id)
+    return list(session.scalars(changed.where(DeskRun.shown_until <= now)))
+
+
+def ticket_of_run(session: Session, run_id: str) -> str | None:
+    """The ticket that a run shows."""
+    shows = select(Ticket.reference).join(DeskRun, DeskRun.ticket_id == Ticket.id)
+    return session.scalars(shows.where(DeskRun.run_id == run_id)).one_or_none()

@@ -338,6 +338,8 @@ def test_a_machines_reply_orders_nothing_and_nobody_is_told(office: Office) -> N
     office.arrives(
         office.writes(office.hanna, "accept", headers="Auto-Submitted: auto-replied\r\nPrecedence: bulk\r\n")
     )
+    office.arrives(office.writes(office.hanna, "accept", headers="Auto-Submitted: auto-generated\r\n"))
+    assert office.last_message().text.strip() == "accept"
     assert office.ticket().state is TicketState.RECEIVED
     assert len(office.outbox(MailKind.ORDER_REPLY)) == before
 

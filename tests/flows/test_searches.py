@@ -20,10 +20,16 @@ from meldbalie.flows import sweep as sweeping
 from meldbalie.flows.duty import duty
 from meldbalie.flows.filing import file_entry
 from meldbalie.flows.open_tickets import open_tickets
-from meldbalie.flows.reconcile import _tickets_to_show
 from meldbalie.models import ledger
 from meldbalie.models.clocks import Clock
 from meldbalie.models.delivery import was_delivered
+from meldbalie.models.desk import (
+    desk_run_of,
+    ticket_of_run,
+    tickets_changed_by_time,
+    tickets_of_the_last_events,
+    tickets_to_show,
+)
 from meldbalie.models.filing import Received, open_ticket
 from meldbalie.models.links import make_link
 from meldbalie.models.outbox import Mail, MailState
@@ -36,7 +42,7 @@ from meldbalie.tests.flows.world import START, World
 from meldbalie.tests.multitude import COPIED, FIRST_RUNG, INBOX, fill, know_sizes
 from meldbalie.tests.postgres import PostgresServer
 from meldbalie.webhooks.app import create_app
-from sqlalchemy import Connection, Engine, event, update
+from sqlalchemy import Connection, Engine, event, select, update
 
 TICKETS = 3000
 LARGE = set(COPIED)
@@ -254,8 +260,15 @@ def test_the_tickets_that_prefect_shows_are_searched_for_among_the_closed(crowde
     if database.engine.dialect.name == "postgresql":
         know_sizes(database)
 
-    with asked_by() as heard:
-        assert len(_tickets_to_show(crowded.place)) == 6
+    with database.unit_of_work() as session:
+        for ticket in session.scalars(select(Ticket)).all():
+            desk_run_of(session, ticket).run_id = f"of {ticket.reference}"
+
+    with asked_by() as heard, database.reading() as session:
+        assert len(tickets_to_show(session, closed_after=START)) == 6
+        assert len(tickets_of_the_last_events(session, 10)) == 10
+        assert tickets_changed_by_time(session, crowded.present()) == []
+        assert ticket_of_run(session, "of CVD-2026-0001") == "CVD-2026-0001"
 
     nothing_is_read_through(crowded, heard)
 

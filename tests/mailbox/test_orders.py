@@ -146,7 +146,7 @@ def test_mistypes() -> None:
     "around",
     [
         "{}\n\n-- \nHanna Verhoeven\nAdviseur\n",
-        "{}\n\nMet vriendelijke groet,\n\nHanna Verhoeven\nAdviseur. Al jaren.\n\nDisclaimer: dit is geheim.\n",
+        "{}\n\nMet vriendelijke groet,\n\nHanna Verhoeven\nAdviseur.\n\nDisclaimer: dit is geheim.\n",
         "{}\n\nBedankt,\nHanna\n",
         "{}\n\nKind regards,\nTeam CVD\n",
         "{}\n\nJan de Boer\n",

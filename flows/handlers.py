@@ -1,0 +1,15 @@
+"""Who may act at the desk: the handlers, as the settings name them."""
+
+from ..models.errors import Refused
+from ..models.people import Correspondent
+from .installation import Records
+
+
+def handler_called(place: Records, name: str) -> Correspondent:
+    """The handler of a name, also of two who share an address; raises :class:`Refused` for anybody else."""
+    handlers = {person.name: person for person in place.config.triage}
+    if name not in handlers:
+        known = ", ".join(handlers) or "nobody yet"
+        raise Refused(f"there is no handler called {name!r}, and nothing was done; handlers are: {known}")
+    found = handlers[name]
+    return Correspondent(found.name, found.address, found.fingerprint)

@@ -4,6 +4,7 @@ The canaries are who reports and what they say, what handlers type into every fi
 links. The scan itself is tried first: planted on purpose, a canary is found in each kind of place.
 """
 
+import base64
 import re
 import sqlite3
 from collections.abc import Generator, Iterator
@@ -98,7 +99,9 @@ def test_the_scan_finds_what_is_planted_in_each_kind_of_place(prefect_api: Prefe
     wanted |= {"events.event", "event_resources.resource_id"}
 
     def look() -> bool:
-        return wanted <= {sight.partition(": ")[0] for sight in found({word: word}, rows(prefect_api))}
+        wanted.difference_update(sight.partition(": ")[0] for sight in found({word: word}, rows(prefect_api)))
+        print(wanted)
+        return not wanted
 
     until(look, "what was planted")
     in_files = {sight.partition(": ")[0] for sight in found({word: word}, files(prefect_api.home))}
@@ -111,8 +114,6 @@ def test_the_scan_finds_what_is_planted_in_each_kind_of_place(prefect_api: Prefe
 
 @pytest.mark.parametrize("written", ["{}", "before{}behind", "xx{}y", "%22{}%22"])
 def test_a_canary_is_found_in_base64_wherever_it_begins(written: str) -> None:
-    import base64
-
     word = "58-ganzen"
     kept = base64.b64encode(written.format(word).encode())
     assert found({"pin": word}, [("result", kept)]) == {"result: pin"}

@@ -265,7 +265,7 @@ def test_the_tickets_that_prefect_shows_are_searched_for_among_the_closed(crowde
             desk_run_of(session, ticket).run_id = f"of {ticket.reference}"
 
     with asked_by() as heard, database.reading() as session:
-        assert len(tickets_to_show(session, closed_after=START)) == 6
+        assert len(tickets_to_show(session, closed_after=crowded.present() - timedelta(days=1))) == 6
         assert len(tickets_of_the_last_events(session, 10)) == 10
         assert tickets_changed_by_time(session, crowded.present()) == []
         assert ticket_of_run(session, "of CVD-2026-0001") == "CVD-2026-0001"

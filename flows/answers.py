@@ -5,6 +5,7 @@ before them (``seen``). The database says which number was applied last, so that
 after a kill, is applied once; what was decided since is never overruled unseen.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,9 @@ DECISIONS = frozenset(
     {"moved", "answered", "assigned", "rated", "milestone", "milestone_withdrawn", "asked", "told"}
     | {"embargo_proposed", "publication_proposed"}
 )
+#: Fields that say a day and a time; a number would be read as seconds, and a day alone as its midnight.
+MOMENTS = ("embargo_ends_at", "happened_at")
+A_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?")
 
 
 def take_answer(place: Records, reference: str, number: int, response: Mapping[str, Any]) -> str:
@@ -132,8 +136,12 @@ def _take_kept_text(row: DeskRun, given: dict[str, Any]) -> None:
 
 
 def _checked(given: Mapping[str, Any]) -> Order:
+    moments = {name: str(given[name]).strip() for name in MOMENTS if name in given}
+    for name, written in moments.items():
+        if not A_MOMENT.fullmatch(written):
+            raise Refused(f"{name.replace('_', ' ')}: write a day and a time, such as 2026-12-01 17:00")
     try:
-        return Order.model_validate(given)
+        return Order.model_validate({**given, **moments})
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}"

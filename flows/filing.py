@@ -1,6 +1,6 @@
 """Filing one message: open it, judge it, and write all that follows in one transaction."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -162,6 +162,7 @@ def _file(
             ticket = _machine_says(place, session, opened, judged, claims)
         case Verdict.QUARANTINED:
             entry.problem = opened.problem
+            _note_on_its_ticket(session, entry, claims, now)
             if quarantine(place, session, entry) and judged.may_be_answered:
                 tell_sender(place, session, entry, opened.letter)
             return None
@@ -171,6 +172,15 @@ def _file(
         ticket.record("opened_in_part", by="intake", at=now, problem=opened.problem.value)
     decide(entry, judged.verdict, now=now, ticket=ticket)
     return ticket.reference if ticket else None
+
+
+def _note_on_its_ticket(session: Session, entry: LedgerEntry, claims: Claims, now: datetime) -> None:
+    """Let a ticket know of a message with its token that nobody can open: the card says so."""
+    thread = thread_behind(session, claims.tokens)
+    if thread is not None and entry.ticket_id is None:
+        hold(session, thread.ticket)
+        entry.ticket_id = thread.ticket_id
+        thread.ticket.record("unopened", by="intake", at=now, party=thread.party)
 
 
 def _join(

@@ -29,7 +29,9 @@ from .installation import Records
 #: How Prefect's page asks for a value. A field that may be absent would cost a click more.
 TEXT_AREA: Mapping[str, Any] = {"json_schema_extra": {"format": "textarea"}}
 A_DAY: Mapping[str, Any] = {"json_schema_extra": {"format": "date"}}
-A_MOMENT: Mapping[str, Any] = {"json_schema_extra": {"format": "date-time"}}
+#: A moment is typed. The page's picker says UTC, or the offset that a zone has today, and asks for no time
+#: where there is no mouse.
+IN_OUR_TIME = "in our own time, such as 2026-12-01 17:00"
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ FIELDS: Mapping[str, Callable[[Offer], Any]] = {
         title="CVSS vector",
     ),
     "embargo_ends_at": lambda _: _text(
-        "With the embargo's end: until when both sides keep silent, in our own time.", **A_MOMENT
+        f"With the embargo's end: until when both sides keep silent, {IN_OUR_TIME}."
     ),
     "publish_on": lambda _: _text(
         "With propose publication: the day that the reporter is asked about.", **A_DAY
@@ -199,7 +201,7 @@ FIELDS: Mapping[str, Callable[[Offer], Any]] = {
     ),
     "milestone": lambda offered: _choice(offered.milestones, "With note or withdraw a milestone: which."),
     "happened_at": lambda _: _text(
-        "With note a milestone: when it happened, in our own time. Empty: just now.", **A_MOMENT
+        f"With note a milestone: when it happened, {IN_OUR_TIME}. Empty: just now."
     ),
     "wait_for": lambda _: _choice(
         [whom.value for whom in WaitingOn],

@@ -17,6 +17,8 @@ SENTENCES: Mapping[str, str] = {
     "assigned": "assigned to {to} by {actor}",
     "moved": "{actor}: {from} -> {to}",
     "order_refused": "what {actor} asked by mail was not done",
+    "unopened": "a message of the {party} cannot be opened and lies in quarantine",
+    "proved": "{actor} proved who they are",
     "answered": "answered by {actor}; the answer counts once it is sent",
     "told": "{actor} wrote to the reporter; that is no answer yet",
     "asked": "{actor} asked the reporter something",

@@ -55,7 +55,9 @@ def _shapes(canary: str) -> Iterator[tuple[bytes, ...]]:
     """A canary as it may be written: in any case, escaped for JSON or a URL; and in base64."""
     lower = canary.lower()
     escaped = json.dumps(lower)[1:-1]
-    yield tuple({one.encode() for one in (lower, escaped, escaped.replace("\\", "\\\\"), quote(lower).lower())})
+    yield tuple(
+        {one.encode() for one in (lower, escaped, escaped.replace("\\", "\\\\"), quote(lower).lower())}
+    )
     yield tuple(  # four letters are three bytes; those at either end may be of its neighbours as well
         base64.b64encode(b"\0" * before + canary.encode())[4 if before else 0 : -4] for before in range(3)
     )

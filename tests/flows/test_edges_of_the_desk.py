@@ -1,6 +1,7 @@
 """Edges where a name could leak, an answer be lost, or a copy wait for ever."""
 
 import shutil
+from email import message_from_bytes
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from meldbalie.tests.flows.glances import (
     states,
     verdicts,
 )
+from meldbalie.tests.flows.test_intake_verdicts import sealed_to_somebody_else
 from meldbalie.tests.flows.world import NAME, World
 
 FIRST = "CVD-2026-0001"
@@ -174,3 +176,20 @@ def test_a_wrong_passphrase_of_ours_quarantines_nothing(
 
     assert verdicts(world) == [None]
     assert outbox(world) == []
+
+
+def test_a_message_of_the_ticket_that_nobody_can_open_stands_on_its_card(world: World) -> None:
+    world.arrives(world.reports())
+    goes_round(world)
+    assert "cannot be opened" not in form_of(world.place, FIRST).card
+
+    message = message_from_bytes(sealed_to_somebody_else(world))
+    message.replace_header("To", reply_address(world, FIRST))
+    world.arrives(message.as_bytes())
+    goes_round(world)
+
+    assert verdicts(world)[-1] is Verdict.QUARANTINED
+    assert (
+        "**1 of its messages cannot be opened:** `meldbalie quarantine`" in form_of(world.place, FIRST).card
+    )
+    assert "unopened" in history(world, FIRST)

@@ -20,6 +20,7 @@ from ..models.ticket import Event, Ticket, ticket_called
 from . import bulk_acts
 from .accounts import check_account
 from .acting import Action, Order, carry_out, needs_proof
+from .handlers import handler_called
 from .installation import Records
 from .proof import ask_for_link, prove
 
@@ -42,6 +43,7 @@ def take_answer(place: Records, reference: str, number: int, response: Mapping[s
             row = desk_run_of(session, ticket_called(session, reference))
             _take_kept_text(row, given)
         order = _checked(given)
+        handler_called(place, order.who)
         check_account(place.config, order.who, account)
         proof = prove(place, order, pin) if needs_proof(order) else ""
         return _apply(place, reference, number, order, seen=given.get("seen"), proof=proof, account=account)

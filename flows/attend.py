@@ -34,7 +34,7 @@ from .desk import prefect_api
 from .discretion import WorkFailed, discreet
 from .installation import Installation, installation
 from .runs import Given
-from .shifts import Shift, tell
+from .shifts import Shift, begin_again, tell
 
 PAUSE_SECONDS = 0.5
 ROUND_SECONDS = 20.0
@@ -45,7 +45,7 @@ OUTAGE_SECONDS = 5.0
 LATELY = timedelta(days=1)
 
 
-@flow(name="attend", flow_run_name="attend")
+@flow(name="attend", flow_run_name="attend", on_crashed=[begin_again])
 def attend(minutes: float | None = None) -> int:
     """Keep the desk, for a shift or (``minutes`` 0) once; gives how many answers were taken."""
     with discreet("attend"):

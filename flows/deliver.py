@@ -34,7 +34,7 @@ from ..settings import retry_waits
 from .discretion import discreet
 from .installation import Installation, installation
 from .mails import Letter, letter
-from .shifts import Shift
+from .shifts import Shift, begin_again
 from .spoken import Withheld
 
 LOG = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ NO_USABLE_KEY = frozenset(
 )
 
 
-@flow(name="deliver", flow_run_name="deliver")
+@flow(name="deliver", flow_run_name="deliver", on_crashed=[begin_again])
 def deliver(minutes: float | None = None) -> int:
     """Send what is due, for a shift or (``minutes`` 0) until nothing is; gives how many left."""
     with discreet("deliver"):

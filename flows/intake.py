@@ -15,13 +15,13 @@ from .automations import SignsOfLife
 from .discretion import discreet
 from .filing import file_entry, note_failure
 from .installation import Installation, installation
-from .shifts import Shift, tell
+from .shifts import Shift, begin_again, tell
 from .taking import take
 
 RECONNECT_SECONDS = 5.0
 
 
-@flow(name="intake", flow_run_name="intake")
+@flow(name="intake", flow_run_name="intake", on_crashed=[begin_again])
 def intake(minutes: float | None = None) -> int:
     """Take in what waits, for a shift or (``minutes`` 0) once; gives how many messages were filed."""
     with discreet("intake"):

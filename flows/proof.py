@@ -60,4 +60,3 @@ def _try_out(place: Records, session: Session, ticket: Ticket, order: Order) -> 
         session.flush()
     finally:
         trial.rollback()
-        session.expire_all()  # what the trial left in memory is not what happened

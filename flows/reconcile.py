@@ -67,10 +67,10 @@ def bury_the_dead(place: Installation) -> int:
 
 
 def forget_missed_runs(place: Installation) -> int:
-    """Delete the sweeps and reconciliations that an outage made late; the next one does their work."""
+    """Delete the sweeps, reconciliations and shifts that an outage made late; the next one does their work."""
     missed = FlowRunFilterExpectedStartTime.model_validate({"before_": place.clock()})
     late = FlowRunFilter(state=_in_state(StateType.SCHEDULED), expected_start_time=missed)
-    return _delete((*SCHEDULED, dead_man.NAME), late)
+    return _delete(HOUSEKEEPING, late)
 
 
 def forget_old_runs(place: Installation) -> int:

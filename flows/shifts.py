@@ -2,7 +2,8 @@
 
 A lease in our own database keeps two runs apart, because Prefect's limits may not (a killed run
 holds its slot for minutes, measured). A run works for a shift and starts its successor. When one is
-killed, the next takes over at once if it runs on the same machine, and else when the lease has run out.
+killed, whoever started its process starts the next (and else `reconcile` does), which takes over at once
+on the same machine, and elsewhere when the lease has run out.
 """
 
 import logging
@@ -11,9 +12,11 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from threading import Event, Thread
-from typing import Self
+from typing import Any, Self
 from uuid import uuid4
 
+from prefect import Flow
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
@@ -22,6 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from ..models.leases import did_work, give_back, take_lease
 from ..models.outage import outage
 from .desk import prefect_api
+from .discretion import discreet
 from .installation import Installation
 from .processes import has_died, this_process
 from .watching import SWEEP, note_stopped, patience
@@ -32,6 +36,7 @@ RENEW_AFTER = timedelta(seconds=10)
 RELIEF_SECONDS = LEASE.total_seconds() + 5
 LONGEST_WORK = timedelta(minutes=10)  # one piece of it: a large mail over a slow line; more is a hung worker
 OUTAGE_SECONDS = 5.0
+SHORTEST_LIFE = timedelta(minutes=1)
 
 
 class Shift:
@@ -187,3 +192,14 @@ def start_shifts(names: Iterable[str]) -> None:
             deployment = client.read_deployment_by_name(f"{name}/{name}")
             client.create_flow_run_from_deployment(deployment.id)
             LOG.info("%s: a shift was started", name)
+
+
+def begin_again(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Start the successor of a run whose process was killed; for Prefect to call when it crashes.
+
+    One that lived for less than a minute is left to `reconcile`: what killed it may kill the next as well.
+    """
+    began_at = flow_run.start_time or flow_run.expected_start_time
+    if began_at is not None and state.timestamp - began_at >= SHORTEST_LIFE:
+        with discreet(flow.name):
+            start_shifts([flow.name])

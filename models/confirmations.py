@@ -44,10 +44,10 @@ class Confirmation(Base):
     __tablename__ = "confirmations"
     __table_args__ = (
         Index(
-            "ix_confirmations_to_be_done",
+            "ix_confirmations_not_done",
             "id",
-            sqlite_where=text("confirmed_at IS NOT NULL AND done_at IS NULL"),
-            postgresql_where=text("confirmed_at IS NOT NULL AND done_at IS NULL"),
+            sqlite_where=text("done_at IS NULL"),
+            postgresql_where=text("done_at IS NULL"),
         ),
     )
 

@@ -6,6 +6,7 @@ The history is append-only and hash-chained: each event carries the digest of th
 
 import hashlib
 import json
+import re
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -31,6 +32,9 @@ from .vault import SealedBytes, SealedText
 
 if TYPE_CHECKING:
     from .clocks import Clock
+
+#: How a number looks; what is none may be a reporter's words, and is not said back.
+LIKE_A_NUMBER = re.compile(r"[A-Z]{2,12}-[0-9]{4}-[0-9]{4,9}")
 
 
 class WaitingOn(StrEnum):
@@ -196,7 +200,8 @@ def ticket_called(session: Session, reference: str) -> Ticket:
     """The ticket of a number such as ``CVD-2026-0042``; raises :class:`UnknownTicket`."""
     ticket = session.scalars(select(Ticket).where(Ticket.reference == reference)).one_or_none()
     if ticket is None:
-        raise UnknownTicket(f"there is no ticket {reference}; `meldbalie tickets` lists them")
+        shown = reference if LIKE_A_NUMBER.fullmatch(reference) else "of that number"
+        raise UnknownTicket(f"there is no ticket {shown}; `meldbalie tickets` lists them")
     return ticket
 
 

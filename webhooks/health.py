@@ -3,8 +3,8 @@
 Each part is ``ok``, ``late``, ``alarm`` or ``down``:
 
 - ``database``: ``down`` when it cannot be asked.
-- ``intake``, ``deliver``, ``attend`` (the desk): by their lease. ``late`` once it ran out more than two minutes ago, or was
-  never taken; ``down`` after a quarter of an hour.
+- ``intake``, ``deliver``, ``attend`` (the desk): by their lease. ``late`` once it ran out more than two
+  minutes ago, or was never taken; ``down`` after a quarter of an hour.
 - ``sweep``: by its sign of life. ``late`` when three sweeps were not made: no reminder leaves. ``down`` a
   quarter of an hour later, like the others: whoever watches us must not overlook it for long.
 - ``clocks``: by the rung that has been due longest. ``late`` when two sweeps should have fired it;

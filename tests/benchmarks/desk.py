@@ -38,7 +38,8 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--open", type=int, nargs="+", default=OPEN, metavar="TICKETS")
     args = parser.parse_args(words)
-    return int(not all([measure(number) for number in args.open]))
+    measured = [measure(number) for number in args.open]
+    return int(not all(measured))
 
 
 def measure(number: int) -> bool:

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from meldbalie.flows import desk
 from meldbalie.flows import sweep as sweeping
 from meldbalie.flows.key_watch import watch_keys
 from meldbalie.models.clocks import Clock

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from meldbalie.flows import desk
 from meldbalie.flows import intake as intakes
 from meldbalie.flows.installation import Installation, install
 from meldbalie.settings import use

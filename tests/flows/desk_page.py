@@ -1,4 +1,4 @@
-"""The desk as a handler uses it: Prefect's V1 page in a real Chromium, by what can be read and clicked on it."""
+"""The desk as a handler uses it: Prefect's V1 page in a real Chromium, by what can be read and clicked."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -15,8 +15,12 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
-#: The page gives who has a mouse other widgets than who has none; this browser has one.
-A_MOUSE = "--blink-settings=availableHoverTypes=2,primaryHoverType=2,availablePointerTypes=4,primaryPointerType=4"
+#: The page gives who has a mouse other widgets than who has none; this browser has one. The graph on a run's
+#: page, which shows nothing of a ticket, is not drawn: without a graphics card that takes most of the time.
+SWITCHES = (
+    "--blink-settings=availableHoverTypes=2,primaryHoverType=2,availablePointerTypes=4,primaryPointerType=4",
+    "--disable-software-rasterizer",
+)
 FIELD = (
     "//div[contains(@class, 'schema-form-property')][./div[contains(@class, 'p-label__header')]"
     "//span[@class='schema-form-property__label'][starts-with(., '{label}')]]"
@@ -81,7 +85,9 @@ class DeskPage:
             following.click()
         of_month = calendar.find_elements(By.CSS_SELECTOR, ".p-calendar-date-picker__date--in-month")
         of_month[day.day - 1].click()
-        next(button for button in calendar.find_elements(By.TAG_NAME, "button") if button.text == "Apply").click()
+        next(
+            button for button in calendar.find_elements(By.TAG_NAME, "button") if button.text == "Apply"
+        ).click()
         self._once(lambda: f"{day:%b} {day.day}" in self.field(label).text, f"{day} as {label}")
 
     def ticks(self, label: str) -> None:
@@ -140,7 +146,7 @@ def desk_page(profile: Path) -> Generator[DeskPage]:
     """A window of a handler, with a mouse."""
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
-    for option in (*BROWSER_OPTIONS, A_MOUSE, f"--user-data-dir={profile}"):
+    for option in (*BROWSER_OPTIONS, *SWITCHES, f"--user-data-dir={profile}"):
         options.add_argument(option)
     with webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver")) as driver:
         yield DeskPage(driver)

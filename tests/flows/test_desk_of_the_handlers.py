@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,7 @@ def test_a_ticket_is_confirmed_accepted_rated_assigned_and_closed(at_work: World
     ):
         run = run_that_waits(world, reference)
         assert answer(run, who="Balie", **form) == "ACCEPT"
-        until(lambda: run_that_waits_or_is_over(run), "what was answered to be taken")
+        until(partial(run_that_waits_or_is_over, run), "what was answered to be taken")
     closed = until(lambda: world_is_closed(world, reference), "the end of the run")
 
     assert closed.name.startswith(f"{reference} · Netwerkteam · ")

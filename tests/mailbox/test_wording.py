@@ -489,8 +489,18 @@ def test_the_receipt_gives_number_link_key_and_policy(facts: Facts) -> None:
     ("occasion", "earlier", "nl", "en"),
     [
         ("reopened", "CVD-2026-0007", "melding CVD-2026-0007 opnieuw", "report CVD-2026-0007 again"),
-        ("split", "CVD-2026-0007", "CVD-2026-0007 gaat over meer dan één", "CVD-2026-0007 is about more than"),
-        ("link_renewed", None, "Uw vorige link werkt niet meer.", "Your earlier link does not work any more."),
+        (
+            "split",
+            "CVD-2026-0007",
+            "CVD-2026-0007 gaat over meer dan één",
+            "CVD-2026-0007 is about more than",
+        ),
+        (
+            "link_renewed",
+            None,
+            "Uw vorige link werkt niet meer.",
+            "Your earlier link does not work any more.",
+        ),
         ("link_renewed", "CVD-2026-0007", "vorige link", "earlier link"),
     ],
 )
@@ -987,9 +997,23 @@ def test_a_warning_of_our_own_key_and_of_ones_own_say_what_to_do() -> None:
 def test_who_confirms_reads_what_it_is_until_when_and_what_to_do_if_it_was_not_them() -> None:
     text = word(CONFIRM, DESK)
 
-    for fact in ("Sluiten", "Reden van sluiten: opgelost", "Fatima de Boer", ARRIVED_NL, DUE_NL, CONFIRM.link):
+    for fact in (
+        "Sluiten",
+        "Reden van sluiten: opgelost",
+        "Fatima de Boer",
+        ARRIVED_NL,
+        DUE_NL,
+        CONFIRM.link,
+    ):
         assert fact in dutch(text)
-    for fact in ("Close", "Reason for closing: remediated", "Fatima de Boer", ARRIVED_EN, DUE_EN, CONFIRM.link):
+    for fact in (
+        "Close",
+        "Reason for closing: remediated",
+        "Fatima de Boer",
+        ARRIVED_EN,
+        DUE_EN,
+        CONFIRM.link,
+    ):
         assert fact in english(text)
     assert "tell your colleagues: somebody filled in the form in your name" in english(text)
     assert "    En weg." in text.body.split("-" * 72)[2]

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
@@ -30,6 +31,7 @@ from meldbalie.models.links import new_token
 from meldbalie.models.outbox import Mail, MailKind, MailState
 from meldbalie.models.session import Database
 from meldbalie.models.ticket import ticket_called
+from meldbalie.models.waiting import asked_for
 from meldbalie.tests.models.reports import (
     ARRIVED,
     FATIMA,
@@ -42,7 +44,8 @@ from meldbalie.tests.models.reports import (
     together,
     told,
 )
-from sqlalchemy import inspect, select, text
+from sqlalchemy import event, insert, inspect, select, text
+from sqlalchemy.orm import ORMExecuteState, Session
 
 NOW = ARRIVED + HOUR
 FIRST = "CVD-2026-0001"
@@ -309,6 +312,35 @@ def test_a_mail_that_is_sent_again_brings_a_new_link(database: Database, referen
     with database.reading() as session:
         assert confirmation_behind(session, old) is None
     assert presses(database, new)
+
+
+@pytest.mark.parametrize("look", [to_be_done, partial(let_expire, now=NOW), partial(asked_for, now=NOW)])
+def test_what_is_not_done_is_found_however_much_was_done(
+    database: Database, look: Callable[[Session], object]
+) -> None:
+    done = {"who": "Fatima", "action": "close", "wanted": {}, "made_at": NOW, "expires_at": NOW, "seen": 0}
+    rows = [done | {"token_hash": str(n), "confirmed_at": NOW, "done_at": NOW} for n in range(2000)]
+    with database.unit_of_work() as session:
+        session.execute(insert(Confirmation), rows)
+    is_postgresql = database.engine.dialect.name == "postgresql"
+    if is_postgresql:
+        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("ANALYZE confirmations"))
+
+    with database.unit_of_work() as session:
+        plans: list[str] = []
+
+        @event.listens_for(session, "do_orm_execute")
+        def _explain(asked: ORMExecuteState) -> None:
+            if asked.is_select and not plans:
+                statement = asked.statement.compile(database.engine, compile_kwargs={"literal_binds": True})
+                how = "EXPLAIN" if is_postgresql else "EXPLAIN QUERY PLAN"
+                found = session.connection().exec_driver_sql(f"{how} {statement}")
+                plans.extend(str(row[-1]) for row in found)
+
+        look(session)
+    assert any("ix_confirmations_not_done" in step for step in plans), plans
+    assert not any("Seq Scan on confirmations" in step for step in plans), plans
 
 
 ASKS_AND_DIES = """

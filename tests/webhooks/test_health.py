@@ -16,7 +16,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def healthy(installation: Installation) -> Installation:
-    for name in ("intake", "deliver", "audit", "sweep"):
+    for name in ("intake", "deliver", "attend", "audit", "sweep"):
         installation.lease(name, installation.now + MINUTE)
     return installation
 
@@ -28,7 +28,7 @@ def parts(client: FlaskClient) -> tuple[int, str, dict[str, str]]:
 
 
 def test_all_is_well(client: FlaskClient, healthy: Installation) -> None:
-    well = dict.fromkeys(("database", "intake", "deliver", "sweep", "clocks", "audit"), "ok")
+    well = dict.fromkeys(("database", "intake", "deliver", "attend", "sweep", "clocks", "audit"), "ok")
 
     assert parts(client) == (200, "ok", well)
     assert client.get("/health/live").json == {"status": "ok"}
@@ -40,10 +40,12 @@ def test_a_flow_that_never_ran_is_late(client: FlaskClient, installation: Instal
     code, status, found = parts(client)
 
     assert (code, status, found["intake"], found["deliver"]) == (200, "degraded", "late", "ok")
+    assert found["attend"] == "late"
 
 
+@pytest.mark.parametrize("flow", ["intake", "deliver", "attend"])
 @pytest.mark.parametrize(
-    ("ago", "code", "status", "intake"),
+    ("ago", "code", "status", "condition"),
     [
         (2 * MINUTE, 200, "ok", "ok"),
         (2 * MINUTE + SECOND, 200, "degraded", "late"),
@@ -52,13 +54,19 @@ def test_a_flow_that_never_ran_is_late(client: FlaskClient, installation: Instal
     ],
 )
 def test_a_lease_may_run_out_between_two_shifts_but_not_for_long(
-    client: FlaskClient, healthy: Installation, ago: timedelta, code: int, status: str, intake: str
+    client: FlaskClient,
+    healthy: Installation,
+    flow: str,
+    ago: timedelta,
+    code: int,
+    status: str,
+    condition: str,
 ) -> None:
-    healthy.lease("intake", healthy.now - ago)
+    healthy.lease(flow, healthy.now - ago)
 
     found = parts(client)
 
-    assert (found[0], found[1], found[2]["intake"]) == (code, status, intake)
+    assert (found[0], found[1], found[2][flow]) == (code, status, condition)
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ def test_health_tells_of_the_key_and_is_no_worse_before_its_end(
 
     def health_at(instant: datetime) -> tuple[int, str, str]:
         installation.now = instant
-        for name in ("intake", "deliver", "audit", "sweep"):
+        for name in ("intake", "deliver", "attend", "audit", "sweep"):
             installation.lease(name, instant + timedelta(minutes=1))
         answer = client.get("/health")
         assert answer.json

@@ -56,11 +56,11 @@ def upgrade() -> None:
     with op.batch_alter_table("confirmations", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_confirmations_ticket_id"), ["ticket_id"], unique=False)
         batch_op.create_index(
-            "ix_confirmations_to_be_done",
+            "ix_confirmations_not_done",
             ["id"],
             unique=False,
-            sqlite_where=sa.text("confirmed_at IS NOT NULL AND done_at IS NULL"),
-            postgresql_where=sa.text("confirmed_at IS NOT NULL AND done_at IS NULL"),
+            sqlite_where=sa.text("done_at IS NULL"),
+            postgresql_where=sa.text("done_at IS NULL"),
         )
 
     op.create_table(
@@ -154,9 +154,9 @@ def downgrade() -> None:
 
     with op.batch_alter_table("confirmations", schema=None) as batch_op:
         batch_op.drop_index(
-            "ix_confirmations_to_be_done",
-            sqlite_where=sa.text("confirmed_at IS NOT NULL AND done_at IS NULL"),
-            postgresql_where=sa.text("confirmed_at IS NOT NULL AND done_at IS NULL"),
+            "ix_confirmations_not_done",
+            sqlite_where=sa.text("done_at IS NULL"),
+            postgresql_where=sa.text("done_at IS NULL"),
         )
         batch_op.drop_index(batch_op.f("ix_confirmations_ticket_id"))
 

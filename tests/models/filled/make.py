@@ -1,6 +1,6 @@
 """Write down a filled database of the version at hand, for the test that upgrades it later.
 
-    python -m meldbalie.tests.models.filled.make > tests/models/filled/0003.json
+    python -m meldbalie.tests.models.filled.make > tests/models/filled/0004.json
 
 Run it before a release, and keep the file: a database of that version is what operators have.
 """
@@ -14,14 +14,20 @@ from datetime import datetime
 from typing import Any
 
 from meldbalie.models import acts, delivery
+from meldbalie.models.confirmations import DONE, ask, was_done
+from meldbalie.models.cursors import Cursor
 from meldbalie.models.desk import desk_run_of
+from meldbalie.models.embargo import propose_embargo
 from meldbalie.models.filing import decide, join_ticket, open_ticket
+from meldbalie.models.forgetting import forget, were_cleared
 from meldbalie.models.ladder import climb, due_clocks
 from meldbalie.models.leases import take_lease
 from meldbalie.models.ledger import LedgerEntry, Place, Verdict, enter
+from meldbalie.models.mail_orders import note_order, signature_of
 from meldbalie.models.migrate import migrate
 from meldbalie.models.milestones import PUBLIC, milestone
 from meldbalie.models.outbox import Mail
+from meldbalie.models.pins import Pin, set_pin
 from meldbalie.models.rating import rate
 from meldbalie.models.session import Database
 from meldbalie.models.severity import Severity
@@ -29,7 +35,7 @@ from meldbalie.models.states import CloseReason
 from meldbalie.models.threads import standing_of, thread_behind, thread_token
 from meldbalie.models.ticket import Ticket, WaitingOn, ticket_called
 from meldbalie.models.vault import vault
-from meldbalie.tests.models.reports import ANONYMOUS, ARRIVED, DAY, HOUR, PROMISE, REPORT, add_owner
+from meldbalie.tests.models.reports import ANONYMOUS, ARRIVED, DAY, FATIMA, HOUR, PROMISE, REPORT, add_owner
 from sqlalchemy import MetaData, Row, select
 from sqlalchemy.orm import Session
 
@@ -52,8 +58,8 @@ def main() -> None:
 
 
 def fill(database: Database) -> None:
-    """A closed ticket, one that is answered, one without an address, and mail of every verdict."""
-    for step in (_owners, _reports, _strays, _answered, _joined, _escalated, _rated, _closed, _at_work):
+    """A closed ticket, one that is answered, one without an address, mail of every verdict, and a desk."""
+    for step in STEPS:
         with database.unit_of_work() as session:
             step(session)
 
@@ -76,7 +82,7 @@ def _plain(row: Row[Any]) -> dict[str, Any]:
 def _value(value: Any) -> Any:
     if isinstance(value, bytes):
         return {"base64": base64.b64encode(value).decode()}
-    return value if isinstance(value, str | int | float | bool | dict | None) else str(value)
+    return value if isinstance(value, str | int | float | bool | dict | list | None) else str(value)
 
 
 def _owners(session: Session) -> None:
@@ -153,7 +159,56 @@ def _closed(session: Session) -> None:
 
 def _at_work(session: Session) -> None:
     take_lease(session, "intake", holder="a run", now=ARRIVED, lasting=HOUR)
-    desk_run_of(session, _ticket(session, 3)).run_id = "a run"
+    session.add(
+        Cursor(name="prefect events", settled=1, doubtful=2, sent=3, sent_at=ARRIVED, waiting_since=ARRIVED)
+    )
+    run = desk_run_of(session, _ticket(session, 3))
+    run.run_id, run.made, run.asked, run.asked_after, run.applied = "a run", 1, 2, 3, 1
+    run.shown = {"name": "CVD-2026-0003", "state": "Received", "tags": ["triage"], "digest": "a", "number": 2}
+    run.shown_until, run.refused_because, run.draft = ARRIVED + 6 * DAY, "is closed", "Thank you."
+
+
+def _handled(session: Session) -> None:
+    """One is given to a handler, who ordered that by signed mail; silence is proposed."""
+    ticket, now = _ticket(session, 3), ARRIVED + 4 * DAY
+    acts.assign(session, ticket, to="Fatima", team=PROMISE.triage, by="Jeroen", because="hers", now=now)
+    propose_embargo(
+        session, ticket, ends_at=now + 30 * DAY, text="Let us wait.", by="Fatima", promise=PROMISE, now=now
+    )
+    note_order(
+        session, ticket.messages[0], signature_of(FATIMA.fingerprint, now), who="Fatima",
+        done=["assign: Fatima"], now=now,
+    )  # fmt: skip
+
+
+def _proved(session: Session) -> None:
+    """One act waits to be confirmed, one was done; somebody has a PIN, which is locked."""
+    now = ARRIVED + 4 * DAY
+    for action in ("release the copy for the IBD", "close"):
+        asked = ask(
+            session, ticket=_ticket(session, 3), who=FATIMA, action=action, wanted={"text": "Fixed."}, seen=3,
+            now=now, lasting=DAY,
+        )  # fmt: skip
+        if action != "close":
+            asked.confirmed_at = now
+            session.flush()
+            was_done(session, asked, DONE, now=now)
+    set_pin(session, "Fatima", "kat 73 op", now=now)
+    session.get_one(Pin, "Fatima").locked_until = now + HOUR
+
+
+def _forgotten(session: Session) -> None:
+    """A ticket that was closed and forgotten, with its mail."""
+    now = ARRIVED + 5 * DAY
+    entry = _entry(session, 14, RAW % 14)
+    ticket = open_ticket(session, replace(REPORT, subject="Buy this"), PROMISE, now=ARRIVED, entry=entry)
+    decide(entry, Verdict.OPENED_TICKET, now=ARRIVED, ticket=ticket)
+    who: dict[str, Any] = {"by": "Jeroen", "because": "advertising", "promise": PROMISE, "now": now}
+    acts.invalidate(session, ticket, **who)
+    acts.close(session, ticket, reason=CloseReason.SPAM, **who)
+    _deliver(session, now)
+    forget(session, ticket, by="Fatima", now=now + DAY)
+    were_cleared(session, [entry.id], now=now + DAY)
 
 
 def _deliver(session: Session, now: datetime) -> None:
@@ -179,6 +234,22 @@ def _entry(session: Session, uid: int, raw: bytes) -> LedgerEntry:
 
 def _ticket(session: Session, number: int) -> Ticket:
     return ticket_called(session, f"CVD-2026-{number:04d}")
+
+
+STEPS = (
+    _owners,
+    _reports,
+    _strays,
+    _answered,
+    _joined,
+    _escalated,
+    _rated,
+    _closed,
+    _at_work,
+    _handled,
+    _proved,
+    _forgotten,
+)
 
 
 if __name__ == "__main__":

@@ -75,6 +75,10 @@ class Order(BaseModel):
     publish_on: date | None = None
 
 
+#: The years of which days are told; what lies beyond is a slip of the pen.
+FIRST_YEAR, LAST_YEAR = 2000, 2199
+
+
 @dataclass(frozen=True)
 class Doing:
     """An order that is being carried out."""
@@ -126,6 +130,7 @@ def carry_out(
     """
     deed = DEEDS[order.action]
     _refuse_what_would_be_lost(order, deed)
+    _refuse_a_slip_of_the_pen(order)
     now = place.clock()
     if known := {name: value for name, value in (("proof", proof), ("account", account)) if value}:
         ticket.record("proved", by=order.who, at=now, action=order.action.value, **known)
@@ -144,6 +149,16 @@ def _refuse_what_would_be_lost(order: Order, deed: Deed) -> None:
             f"{order.action.value!r} makes no use of {' and '.join(unused)}, and nothing was done:"
             " leave it empty, or do what it belongs to first"
         )
+
+
+def _refuse_a_slip_of_the_pen(order: Order) -> None:
+    """Refuse years that nobody means, and that calendars do not reach."""
+    days = (order.expected_fix_date, order.publish_on, order.embargo_ends_at, order.happened_at)
+    for day in days:
+        if day is not None and not FIRST_YEAR <= day.year <= LAST_YEAR:
+            raise Refused(
+                f"the year {day.year} is a slip of the pen: give one from {FIRST_YEAR} to {LAST_YEAR}"
+            )
 
 
 def _answer(on: Doing) -> None:

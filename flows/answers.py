@@ -10,25 +10,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..models import confirmations, joining
 from ..models.confirmations import Confirmation
 from ..models.desk import DeskRun, desk_run_of
 from ..models.errors import Refused
-from ..models.ticket import Event, Ticket, ticket_called
+from ..models.milestones import known_milestones
+from ..models.outage import outage
+from ..models.owners import Owner
+from ..models.ticket import Ticket, ticket_called
 from . import bulk_acts
 from .accounts import check_account
 from .acting import Action, Order, carry_out, needs_proof
+from .answer_templates import answer_templates
+from .decided import refuse_if_decided_since
 from .handlers import handler_called
 from .installation import Records
 from .proof import ask_for_link, prove
 
-#: What somebody decided: an order that was written without having seen it is refused.
-DECISIONS = frozenset(
-    {"moved", "answered", "assigned", "rated", "milestone", "milestone_withdrawn", "asked", "told"}
-    | {"embargo_proposed", "publication_proposed"}
-)
+#: What ends a ticket: a word of the reporter in between may say why not to.
+ENDS = frozenset({Action.CLOSE, Action.JOIN})
 #: Fields that say a day and a time; a number would be read as seconds, and a day alone as its midnight.
 MOMENTS = ("embargo_ends_at", "happened_at")
 A_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?")
@@ -39,21 +42,28 @@ def take_answer(place: Records, reference: str, number: int, response: Mapping[s
     given = {key: value for key, value in response.items() if value not in ("", None)}
     pin, account = str(given.pop("pin", "")), str(given.pop("account", ""))
     try:
-        with place.database.unit_of_work() as session:
-            row = desk_run_of(session, ticket_called(session, reference))
-            _take_kept_text(row, given)
+        _take_kept_text(place, reference, given)
         order = _checked(given)
         handler_called(place, order.who)
         check_account(place.config, order.who, account)
+        _refuse_unoffered(place, order)
         proof = prove(place, order, pin) if needs_proof(order) else ""
-        return _apply(place, reference, number, order, seen=given.get("seen"), proof=proof, account=account)
+        return _apply(place, reference, number, order, seen=_seen(given), proof=proof, account=account)
     except Refused as refusal:
-        _note_refusal(place, reference, number, str(refusal), draft=str(given.get("text") or ""))
+        _note_refusal(place, reference, number, str(refusal), given)
         return "refused"
+    except Exception as error:
+        if outage(error):
+            raise
+        kind = type(error).__name__
+        _note_refusal(
+            place, reference, number, f"it could not be applied ({kind}): tell who runs this", given
+        )
+        return f"not applied: {kind}"
 
 
 def _apply(
-    place: Records, reference: str, number: int, order: Order, *, seen: Any, proof: str, account: str
+    place: Records, reference: str, number: int, order: Order, *, seen: int | None, proof: str, account: str
 ) -> str:
     with place.database.unit_of_work() as session:
         subject = ticket_called(session, reference)
@@ -63,9 +73,13 @@ def _apply(
             return "applied before"
         if row.applied > number:
             raise Refused("a later form was answered before this one; nothing of this one was applied")
-        history = int(seen) if seen is not None else row.asked_after
-        refuse_if_decided_since(subject, history)
-        row.applied, row.refused_because, row.draft = number, None, None
+        if number > row.asked:  # our database was restored, and Prefect's was not
+            raise Refused("this form is of another time; look at the card and decide again")
+        history = row.asked_after if seen is None else seen
+        refuse_if_decided_since(subject, history, ends=order.action in ENDS)
+        row.applied, row.refused_because = number, None
+        if row.draft is not None and row.draft["who"] == order.who:
+            row.draft = None
         if needs_proof(order) and not proof:
             ask_for_link(place, session, subject, order, history)
             return "asked for proof"
@@ -87,7 +101,7 @@ def carry_out_confirmed(place: Records, number: int) -> str | None:
     except Refused as refusal:
         _was_done(place, number, f"not done: {refusal}")
         if reference is not None:
-            _note_refusal(place, reference, 0, str(refusal), draft="")
+            _note_refusal(place, reference, 0, str(refusal), wanted)
     return reference
 
 
@@ -99,7 +113,8 @@ def _carry_out_confirmed(place: Records, number: int, reference: str, order: Ord
         confirmed = session.get_one(Confirmation, number, with_for_update=True)
         if confirmed.done_at is not None:
             return
-        refuse_if_decided_since(subject, confirmed.seen)
+        handler_called(place, order.who)
+        refuse_if_decided_since(subject, confirmed.seen, ends=order.action in ENDS)
         carry_out(place, session, subject, order, proof="link")
         confirmations.was_done(session, confirmed, "done", now=place.clock())
 
@@ -110,31 +125,47 @@ def _was_done(place: Records, number: int, outcome: str) -> None:
         confirmations.was_done(session, confirmed, outcome, now=place.clock())
 
 
-def refuse_if_decided_since(subject: Ticket, seen: int) -> None:
-    """Refuse what was ordered by a card that did not show the last decision."""
-    since = [entry for entry in subject.history[seen:] if entry.kind in DECISIONS]
-    if since:
-        raise Refused(
-            f"{_in_words(since[-1])} while this form was open; nothing of it was applied:"
-            " look at the card and decide again"
-        )
-
-
-def _in_words(entry: Event) -> str:
-    kind = entry.kind.replace("_", " ")
-    return f"the ticket was {kind} by {entry.actor} at {entry.at:%Y-%m-%d %H:%M} UTC"
-
-
 def _hold_other(session: Session, subject: Ticket, order: Order) -> None:
     """A join changes two tickets, and holds both before anything else."""
     if order.action is Action.JOIN:
         joining.hold_both(session, subject, order.belongs_to)
 
 
-def _take_kept_text(row: DeskRun, given: dict[str, Any]) -> None:
-    """Put the text of what was refused in the place of one that is typed again."""
-    if given.pop("use_kept_text", False) and row.draft:
-        given["text"] = "\n\n".join(filter(None, (row.draft, given.get("text"))))
+def _take_kept_text(place: Records, reference: str, given: dict[str, Any]) -> None:
+    """Put the text of what was refused in the place of one that is typed again, for the same act only."""
+    if not given.pop("use_kept_text", False):
+        return
+    with place.database.reading() as session:
+        row = session.get(DeskRun, ticket_called(session, reference).id)
+        kept = row.draft if row else None
+    if kept is None:
+        raise Refused("there is no kept text any more: type it again")
+    if (kept["who"], kept["action"]) != (given.get("who"), given.get("action")):
+        raise Refused(f"the kept text is of {kept['who']}, for {kept['action']!r}: type yours, or untick it")
+    given["text"] = "\n\n".join(filter(None, (kept["text"], given.get("text"))))
+
+
+def _seen(given: Mapping[str, Any]) -> int | None:
+    """How much of the history the card showed."""
+    seen = given.get("seen")
+    if seen is None or isinstance(seen, int):
+        return seen
+    raise Refused("the field 'Events on the card' is not a number: leave it as it is")
+
+
+def _refuse_unoffered(place: Records, order: Order) -> None:
+    """Refuse a name that the form did not offer, without saying it back: whatever was typed may be in it."""
+    with place.database.reading() as session:
+        owners = set(session.scalars(select(Owner.name)))
+    handlers = {person.name for person in place.config.triage}
+    known = {
+        "assign_to": owners | handlers,
+        "milestone": set(known_milestones(place.promise.statutory)),
+        "template": set(answer_templates(place.config)),
+    }
+    for field, names in known.items():
+        if getattr(order, field) and getattr(order, field) not in names:
+            raise Refused(f"{field.replace('_', ' ')}: choose one of those that the form offers")
 
 
 def _checked(given: Mapping[str, Any]) -> Order:
@@ -152,10 +183,17 @@ def _checked(given: Mapping[str, Any]) -> Order:
         raise Refused(f"the form cannot be read: {wrong}") from None
 
 
-def _note_refusal(place: Records, reference: str, number: int, because: str, *, draft: str) -> None:
+def _note_refusal(
+    place: Records, reference: str, number: int, because: str, given: Mapping[str, Any]
+) -> None:
+    """Let the next card say why nothing was done, and keep the text for whoever wrote it."""
+    who, action, text = (str(given.get(name) or "") for name in ("who", "action", "text"))
+    is_of_somebody = any(person.name == who for person in place.config.triage)
     with place.database.unit_of_work() as session:
         row = desk_run_of(session, ticket_called(session, reference))
         if number and row.applied == number:
             return
+        row.asked = max(row.asked, number)
         row.applied, row.refused_because = max(row.applied, number), because
-        row.draft = draft or row.draft
+        if text and is_of_somebody and action in set(Action):
+            row.draft = {"who": who, "action": action, "text": text}

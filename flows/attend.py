@@ -59,7 +59,7 @@ def attend(minutes: float | None = None) -> int:
 
 
 def _turn(desk: "Desk", shift: Shift) -> int:
-    taken = 0
+    taken = desk.carry_out_confirmed()  # which needs no Prefect
     try:
         while shift.is_ours():
             taken += desk.take_answers()
@@ -96,7 +96,7 @@ class Desk:
                 continue
             with _by_itself(reference):
                 taken += self._take(reference, runs.given(self._client, str(run.id)), str(run.id))
-        return taken + self._carry_out_confirmed()
+        return taken + self.carry_out_confirmed()
 
     def look_around(self) -> None:
         """Find what is to be shown: news, what changes by time, and now and then whatever differs."""
@@ -140,7 +140,8 @@ class Desk:
         self._show(reference, anyhow=True)
         return taken
 
-    def _carry_out_confirmed(self) -> int:
+    def carry_out_confirmed(self) -> int:
+        """Do what was confirmed by links; gives how many of them."""
         with self._place.database.reading() as session:
             waiting = confirmations.to_be_done(session)
         for number in waiting:

@@ -20,6 +20,7 @@ from ..models.duplicates import close_as_duplicate, is_duplicate_of
 from ..models.errors import Refused
 from ..models.suggestions import main_ticket
 from ..models.ticket import Ticket, ticket_called
+from .decided import refuse_if_decided_since
 from .discretion import WorkFailed, discreet
 from .handlers import handler_called
 from .installation import Records
@@ -109,11 +110,16 @@ def ask(place: Records, action: str, wanted: Mapping[str, Any], who: str) -> Con
             ticket=None,
             who=person,
             action=action,
-            wanted=dict(wanted),
+            wanted={**wanted, "seen": _seen(session, tickets_in(wanted))},
             seen=0,
             now=place.clock(),
             lasting=lasting,
         )
+
+
+def _seen(session: Session, references: Iterable[str]) -> dict[str, int]:
+    """How long the history of each ticket is now, so that what is decided later is not overruled."""
+    return {reference: len(ticket_called(session, reference).history) for reference in references}
 
 
 def carry_out_confirmed(place: Records, action: str, wanted: Mapping[str, Any], who: str) -> str:
@@ -121,7 +127,14 @@ def carry_out_confirmed(place: Records, action: str, wanted: Mapping[str, Any], 
 
     Done twice it does nothing the second time. Raises :class:`Refused`.
     """
-    outcome = each(place, tickets_in(wanted), act_of(action, wanted), who)
+    act, seen = act_of(action, wanted), dict(wanted.get("seen", {}))
+
+    def unless_decided_since(on: Doing, ticket: Ticket) -> str:
+        if ticket.is_open:
+            refuse_if_decided_since(ticket, int(seen.get(ticket.reference, 0)), ends=True)
+        return act(on, ticket)
+
+    outcome = each(place, tickets_in(wanted), unless_decided_since, who)
     if action == FORGET:
         place.database.empty_log()
     return str(outcome)

@@ -20,6 +20,7 @@ from ..models.severity import UNRATED
 from ..models.states import STATE_LABELS
 from ..models.suggestions import open_suggestions, tickets_joined_with
 from ..models.ticket import Ticket
+from .artifacts import plain
 from .clock_words import clocks_in_words
 from .desk import local
 from .history_words import told
@@ -86,7 +87,8 @@ def _what_went_wrong(row: DeskRun) -> Iterator[str]:
         yield f"> **Not done:** {row.refused_because}"
         yield ""
     if row.draft:
-        yield "> The text of it is kept: tick *use the kept text* instead of typing it again."
+        kept = f"The text of {row.draft['who']} for *{row.draft['action']}* is kept"
+        yield f"> {kept}: they may tick *use kept text* instead of typing it again."
         yield ""
 
 
@@ -107,11 +109,11 @@ def _age(ticket: Ticket, now: datetime) -> str:
 
 def _participants(place: Records, session: Session, ticket: Ticket) -> Iterator[str]:
     now, promise = place.clock(), place.promise
-    yield f"{ticket.owner_name} (owner)"
+    yield f"{plain(ticket.owner_name)} (owner)"
     if ticket.owner:
         stand_in = who_hears(session, ticket.owner, on=promise.local_day(now))
         if stand_in.is_away:
-            yield f"{stand_in.who.name if stand_in.who else 'the desk'} (while the owner is away)"
+            yield f"{plain(stand_in.who.name) if stand_in.who else 'the desk'} (while the owner is away)"
     if ticket.handler:
         yield f"{ticket.handler} (handler)"
     others = [person.name for person in promise.triage if person.name != ticket.handler]

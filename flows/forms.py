@@ -26,9 +26,16 @@ from .answer_templates import answer_templates
 from .desk import answered, local, response_clock
 from .installation import Records
 
-#: How Prefect's page asks for a value. A field that may be absent would cost a click more.
+
+def _as_day(schema: dict[str, Any]) -> None:
+    """A day is picked; without a default, because the page refuses to send an empty one."""
+    schema["format"] = "date"
+    schema.pop("default", None)
+
+
+#: How Prefect's page asks for a value. A field that may be null would cost a click more.
 TEXT_AREA: Mapping[str, Any] = {"json_schema_extra": {"format": "textarea"}}
-A_DAY: Mapping[str, Any] = {"json_schema_extra": {"format": "date"}}
+A_DAY: Mapping[str, Any] = {"json_schema_extra": _as_day}
 #: A moment is typed. The page's picker says UTC, or the offset that a zone has today, and asks for no time
 #: where there is no mouse.
 IN_OUR_TIME = "in our own time, such as 2026-12-01 17:00"

@@ -20,7 +20,7 @@ from ..models.ticket import WaitingOn
 from .acting import Action, Order
 from .evidence import PERSONAL
 
-HANDLERS_ONLY = frozenset({Verb.CLOSE, Verb.RELEASE, Verb.ASSIGN, Verb.RATE})
+HANDLERS_ONLY = frozenset({Verb.CLOSE, Verb.RELEASE, Verb.ASSIGN, Verb.RATE, Verb.WAIT})
 ACTIONS: Mapping[Verb, Action] = {
     Verb.FIX: Action.ANSWER,
     Verb.NO_DATE: Action.ANSWER,

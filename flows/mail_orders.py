@@ -26,6 +26,7 @@ from ..models.people import Correspondent
 from ..models.threads import Claims, Standing, thread_behind
 from ..models.ticket import Message, Ticket
 from .acting import Action, carry_out
+from .decided import refuse_if_reporter_wrote_since
 from .desk import response_clock
 from .installation import Installation
 from .mail_commands import NotDone, Wanted, wanted_by
@@ -135,6 +136,8 @@ def _outcome(
             is_notice=is_notice,
         )
         commands = wanted.commands
+        if any(order.action is Action.CLOSE for order in wanted.orders) and opened.signature.signed_at:
+            refuse_if_reporter_wrote_since(ticket, opened.signature.signed_at)
         _carry_out(place, session, ticket, wanted)
     except Unclear as unclear:
         return Outcome("refused", why="unclear", because=unclear.why)

@@ -67,7 +67,7 @@ def bury_the_dead(place: Installation) -> int:
 
 
 def forget_missed_runs(place: Installation) -> int:
-    """Delete the sweeps, reconciliations and shifts that an outage made late; the next one does their work."""
+    """Delete the sweeps, reconciliations and shifts that an outage made late; the next does their work."""
     missed = FlowRunFilterExpectedStartTime.model_validate({"before_": place.clock()})
     late = FlowRunFilter(state=_in_state(StateType.SCHEDULED), expected_start_time=missed)
     return _delete(HOUSEKEEPING, late)

@@ -8,9 +8,10 @@ worker, so that nobody but :mod:`.attend` takes them up.
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import httpx
@@ -18,7 +19,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId, FlowRunFilter
 from prefect.client.schemas.filters import FlowRunFilterState as StateFilter
 from prefect.client.schemas.filters import FlowRunFilterStateType as StateTypeFilter
-from prefect.client.schemas.objects import FlowRun, State, StateDetails, StateType
+from prefect.client.schemas.objects import FlowRun, FlowRunInput, State, StateDetails, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.input.run_input import keyset_from_base_key
@@ -27,7 +28,8 @@ from prefect.states import Completed
 from .view import View
 
 FLOW = "ticket"
-DEPLOYMENT = f"{FLOW}/{FLOW}"
+DEPLOYMENT = f"{FLOW}/desk"
+OF_BEFORE = f"{FLOW}/{FLOW}"  # of version 0.1: a worker would take its runs up
 ABOUT = "One run for each ticket: its card and form. Nobody works them; `attend` takes the answers."
 FORM_KEYS = "suspended-form-"
 RESPONSE = re.compile(r"suspended-form-([0-9]+)-response")
@@ -53,14 +55,14 @@ class Given:
 
 
 def deployment(client: SyncPrefectClient) -> UUID:
-    """The deployment that the runs of tickets belong to; made where there is none, or one that is worked."""
+    """The deployment that the runs of tickets belong to; made where there is none. Nobody works it."""
     try:
-        found = client.read_deployment_by_name(DEPLOYMENT)
-        if found.work_pool_name is None and found.entrypoint is None:
-            return found.id
+        return client.read_deployment_by_name(DEPLOYMENT).id
     except ObjectNotFound:
-        pass
-    return client.create_deployment(client.create_flow_from_name(FLOW), FLOW, description=ABOUT)
+        made = client.create_deployment(client.create_flow_from_name(FLOW), "desk", description=ABOUT)
+    with suppress(ObjectNotFound):
+        client.delete_deployment(client.read_deployment_by_name(OF_BEFORE).id)
+    return made
 
 
 def runs_of(client: SyncPrefectClient, belonging_to: UUID, *types: StateType) -> Iterator[FlowRun]:
@@ -95,18 +97,23 @@ def make(
         state=_paused(shown, question.number),
     )
     if not shows(run, shown, question.number):  # a predecessor was killed over it
-        ask(client, str(run.id), shown, question)
+        ask(client, belonging_to, str(run.id), shown, question)
     else:
         _give(client, run.id, question)
     return str(run.id)
 
 
-def ask(client: SyncPrefectClient, run_id: str, shown: View, question: Question) -> list[Given]:
+def ask(
+    client: SyncPrefectClient, belonging_to: UUID, run_id: str, shown: View, question: Question
+) -> list[Given]:
     """Put a form in the place of the one before; gives what was answered to that in the meantime.
 
     Raises :class:`ObjectNotFound` when the run is gone.
     """
     run = UUID(run_id)
+    if client.read_flow_run(run).deployment_id != belonging_to:  # of an earlier version, which a worker works
+        end(client, run_id, "Superseded", "another run shows this ticket")
+        raise ObjectNotFound(LookupError(run_id))
     _give(client, run, question)
     client.set_flow_run_state(run, _paused(shown, question.number), force=True)
     client.update_flow_run(run, name=shown.name, tags=shown.tags)
@@ -130,7 +137,16 @@ def given(client: SyncPrefectClient, run_id: str) -> list[Given]:
     """What handlers answered to a run's forms, the earliest form first."""
     found = client.filter_flow_run_input(UUID(run_id), FORM_KEYS, AT_ONCE, exclude_keys=set())
     answers = [(int(number[1]), one) for one in found if (number := RESPONSE.fullmatch(one.key))]
-    return [Given(number, one.decoded_value) for number, one in sorted(answers, key=itemgetter(0))]
+    return [Given(number, _decoded(one)) for number, one in sorted(answers, key=itemgetter(0))]
+
+
+def _decoded(one: FlowRunInput) -> Mapping[str, Any]:
+    """What was filled in; nothing, where it cannot be read, so that it is refused and gone."""
+    try:
+        value = one.decoded_value
+    except ValueError:
+        return {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def forget(client: SyncPrefectClient, run_id: str, number: int) -> None:
@@ -184,8 +200,6 @@ def _put(client: SyncPrefectClient, run: UUID, key: str, value: Any) -> None:
     try:
         client.create_flow_run_input(run, key=key, value=written)
     except PrefectHTTPStatusError as error:
-        if error.response.status_code == int(httpx.codes.NOT_FOUND):
-            raise ObjectNotFound(error) from None
         if error.response.status_code != int(httpx.codes.CONFLICT):
             raise
         client.delete_flow_run_input(run, key=key)

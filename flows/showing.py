@@ -68,7 +68,11 @@ def _ask(
 ) -> tuple[str, int, list[Given]]:
     if wanted.run_id:
         try:
-            return wanted.run_id, wanted.made, runs.ask(client, wanted.run_id, wanted.view, question)
+            return (
+                wanted.run_id,
+                wanted.made,
+                runs.ask(client, deployment, wanted.run_id, wanted.view, question),
+            )
         except ObjectNotFound:  # somebody deleted it, or Prefect's database is a new one
             pass
     once = f"{wanted.once}/{wanted.made + 1}"

@@ -18,6 +18,7 @@ from .owners import Owner
 from .promise import Promise
 from .routing import route
 from .states import TicketState
+from .suggestions import Suggestion
 from .ticket import Event, Ticket
 from .winding import wind
 
@@ -40,6 +41,9 @@ def reopen(
     again = _second(session, ticket, ticket.owner, promise, arrived_at=now, now=now)
     again.record(REOPENS, by=by, at=now, because=because, other=ticket.reference)
     ticket.record("reopened", by=by, at=now, because=because, other=again.reference)
+    joined = select(Suggestion).where(Suggestion.other_id == ticket.id, Suggestion.joined.is_(True))
+    for one in session.scalars(joined):  # their reporters go on being informed
+        one.other = again
     return again
 
 

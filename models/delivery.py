@@ -18,7 +18,8 @@ from .holding import hold
 from .outbox import Mail, MailKind, MailState, tell_handlers
 from .promise import Promise
 from .restraint import BY_HAND, is_closing, was_told
-from .ticket import Direction, Message, Ticket
+from .states import TicketState
+from .ticket import Direction, Message, Ticket, WaitingOn
 from .undeliverable import delivers_again, fails
 from .winding import wind
 
@@ -111,6 +112,18 @@ def was_not_delivered(
     if problem == "RecipientRefused":
         fails(session, mail.recipient, mail_id=mail.id, now=now)
     tell_handlers(session, mail, problem, promise, by="deliver", now=now)
+    if mail.ticket is not None and _wait_no_longer(mail.ticket, mail, by="deliver", now=now):
+        wind(session, mail.ticket, promise, now=now)
+
+
+def _wait_no_longer(ticket: Ticket, mail: Mail, *, by: str, now: datetime) -> bool:
+    """A reporter who was never asked is not waited for: clocks would stand still for nobody."""
+    state = (mail.facts or {}).get("state")
+    asks = mail.kind is MailKind.ASKED or state == TicketState.INVALID.value
+    if not asks or not ticket.is_open or ticket.waiting_on is not WaitingOn.REPORTER:
+        return False
+    ticket.wait_for(WaitingOn.HANDLER, by=by, at=now)
+    return True
 
 
 def was_hindered(
@@ -206,6 +219,7 @@ def bounced(
         ticket.record("bounced", by="intake", at=now, party=party, number=mail.id, mail=kind, sent_at=sent_at)
         mail.state, mail.problem = MailState.PARKED, "bounced"
         tell_handlers(session, mail, "bounced", promise, by="intake", now=now)
+        _wait_no_longer(ticket, mail, by="intake", now=now)
     fails(session, lost[-1].recipient, mail_id=lost[-1].id, now=now)
     wind(session, ticket, promise, now=now)
 

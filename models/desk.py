@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from .base import Base
 from .holding import hold
 from .ticket import Event, Ticket
-from .vault import SealedText
+from .vault import SealedJson, SealedText
 
 
 class DeskRun(Base):
@@ -19,7 +19,7 @@ class DeskRun(Base):
     A form's number is used once: an answer to it is applied only while ``applied`` is lower, so that what
     is taken twice is applied once. ``shown`` is what Prefect was last told (names, dates and numbers), and
     nothing while it was not told all of it; ``shown_until`` is when that may change with nothing happening.
-    ``draft`` is the text of an answer that was refused, so that nobody types it twice.
+    ``draft`` is the text of an answer that was refused, whose it is and for what: nobody types it twice.
     """
 
     __tablename__ = "desk_runs"
@@ -33,7 +33,7 @@ class DeskRun(Base):
     shown: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     shown_until: Mapped[datetime | None] = mapped_column(index=True)
     refused_because: Mapped[str | None] = mapped_column(SealedText)
-    draft: Mapped[str | None] = mapped_column(SealedText)
+    draft: Mapped[dict[str, Any] | None] = mapped_column(SealedJson)
 
     ticket: Mapped[Ticket] = relationship()
 

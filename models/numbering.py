@@ -5,10 +5,24 @@ ends (SQLite: ``BEGIN IMMEDIATE``; PostgreSQL: the row's lock, or the unique ind
 a year), so that a number of a transaction that was rolled back is given out again.
 """
 
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+import re
 
-from .ticket import NumberSeries
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from .base import Base
+
+#: How a number looks; what is none may be a reporter's words, and is not said back.
+LIKE_A_NUMBER = re.compile(r"[A-Z]{2,12}-[0-9]{4}-[0-9]{4,9}")
+
+
+class NumberSeries(Base):
+    """The last ticket number given out in a year."""
+
+    __tablename__ = "number_series"
+
+    year: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    last: Mapped[int]
 
 
 def next_reference(session: Session, *, year: int) -> str:

@@ -6,7 +6,6 @@ The history is append-only and hash-chained: each event carries the digest of th
 
 import hashlib
 import json
-import re
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,6 +24,7 @@ from sqlalchemy.orm import (
 
 from .base import Base
 from .errors import IllegalMove, UnknownTicket
+from .numbering import LIKE_A_NUMBER
 from .owners import Owner
 from .severity import Severity
 from .states import NEXT_STATES, STATE_LABELS, CloseReason, TicketState
@@ -32,9 +32,6 @@ from .vault import SealedBytes, SealedText
 
 if TYPE_CHECKING:
     from .clocks import Clock
-
-#: How a number looks; what is none may be a reporter's words, and is not said back.
-LIKE_A_NUMBER = re.compile(r"[A-Z]{2,12}-[0-9]{4}-[0-9]{4,9}")
 
 
 class WaitingOn(StrEnum):
@@ -290,12 +287,3 @@ class Target(Base):
     value: Mapped[str] = mapped_column(SealedText)
 
     ticket: Mapped[Ticket] = relationship(back_populates="targets")
-
-
-class NumberSeries(Base):
-    """The last ticket number given out in a year."""
-
-    __tablename__ = "number_series"
-
-    year: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    last: Mapped[int]

@@ -5,9 +5,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-from meldbalie.models.numbering import next_reference
+from meldbalie.models.numbering import NumberSeries, next_reference
 from meldbalie.models.session import Database
-from meldbalie.models.ticket import NumberSeries
 from sqlalchemy import text
 
 TOGETHER = 8

@@ -10,9 +10,10 @@ from threading import Barrier
 
 import pytest
 from meldbalie.models.links import SecretLink
+from meldbalie.models.numbering import NumberSeries
 from meldbalie.models.owners import Owner
 from meldbalie.models.session import Database
-from meldbalie.models.ticket import Direction, Message, NumberSeries, Ticket
+from meldbalie.models.ticket import Direction, Message, Ticket
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.orm import Session

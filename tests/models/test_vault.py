@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from meldbalie.models.base import Base
+from meldbalie.models.confirmations import Confirmation
 from meldbalie.models.desk import DeskRun
 from meldbalie.models.errors import VaultLocked, WrongApplicationKey
 from meldbalie.models.ledger import LedgerEntry
+from meldbalie.models.likeness import Sketch
 from meldbalie.models.outbox import Mail, MailKind, Thread
+from meldbalie.models.pins import Pin
 from meldbalie.models.quarantine import Dismissal
 from meldbalie.models.session import Database
 from meldbalie.models.ticket import Attachment, Direction, Message, Target, Ticket
@@ -62,6 +65,13 @@ def ticket(database: Database, new_ticket: Callable[[Session], Ticket]) -> Ticke
         session.add(UndeliverableAddress(address_digest="", address="", failed_at=at))
         session.flush()
         session.add(Dismissal(ledger_id=entry.id, at=at, by="", because=""))
+        session.add(Pin(person="", hashed="", set_at=at))
+        session.add(Sketch(ticket_id=ticket.id, traits={}))
+        session.add(
+            Confirmation(
+                ticket=ticket, who="", action="", wanted={}, token_hash="", made_at=at, expires_at=at
+            )
+        )
     return ticket
 
 
@@ -100,6 +110,10 @@ def test_the_sealed_columns_are_those_of_the_design() -> None:
     assert {str(column) for column in _sealed_columns()} >= {
         "attachments.content",
         "attachments.name",
+        "confirmations.outcome",
+        "confirmations.wanted",
+        "desk_runs.draft",
+        "desk_runs.refused_because",
         "events.because",
         "ledger.message_id",
         "ledger.raw",
@@ -107,9 +121,11 @@ def test_the_sealed_columns_are_those_of_the_design() -> None:
         "messages.text",
         "outbox.facts",
         "outbox.recipient",
+        "pins.hashed",
         "reporters.address",
         "reporters.fingerprint",
         "reporters.name",
+        "sketches.traits",
         "targets.value",
         "threads.token",
         "tickets.routed_because",

@@ -1,0 +1,210 @@
+"""What was decided or said in between is never overruled unseen, and nothing makes a form dead."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from meldbalie.flows import answers as taking
+from meldbalie.flows import bulk_acts
+from meldbalie.flows.answers import carry_out_confirmed, take_answer
+from meldbalie.models import acts, again, confirmations, delivery, joining
+from meldbalie.models.desk import DeskRun
+from meldbalie.models.outbox import Mail, MailKind
+from meldbalie.models.people import Correspondent
+from meldbalie.models.states import CloseReason, TicketState
+from meldbalie.models.suggestions import main_ticket
+from meldbalie.models.telling import tell_reporter
+from meldbalie.models.ticket import Ticket, WaitingOn, ticket_called
+from meldbalie.tests.flows.glances import fills_in, form_of, goes_round, history, outbox, reply_address
+from meldbalie.tests.flows.world import PIN, World
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+FIRST, SECOND = "CVD-2026-0001", "CVD-2026-0002"
+TEXT = "het kanarie-antwoord"
+ANSWER = {"action": "answer the reporter", "who": "Balie", "text": TEXT}
+CLOSE = {"action": "close", "who": "Balie", "close_reason": "no_response", "text": "Stil.", "pin": PIN}
+
+
+@pytest.fixture
+def reported(world: World) -> World:
+    """A world with a ticket whose first mails have left."""
+    world.arrives(world.reports())
+    goes_round(world)
+    return world
+
+
+def who(world: World) -> dict[str, Any]:
+    return {"by": "Balie", "because": "Zo is het.", "promise": world.place.promise, "now": world.present()}
+
+
+def does(world: World, reference: str, verb: Any, **facts: Any) -> None:
+    with world.place.database.unit_of_work() as session:
+        verb(session, ticket_called(session, reference), **who(world), **facts)
+
+
+def state_of(world: World, reference: str) -> TicketState:
+    with world.place.database.reading() as session:
+        return ticket_called(session, reference).state
+
+
+def card(world: World, reference: str = FIRST) -> str:
+    return form_of(world.place, reference).card
+
+
+def seen(world: World) -> int:
+    return len(history(world, FIRST))
+
+
+@pytest.mark.parametrize(
+    ("field", "filled"),
+    [
+        ("expected_fix_date", {**ANSWER, "expected_fix_date": "9999-12-31"}),
+        ("embargo", {"action": "propose the embargo's end", "embargo_ends_at": "9999-12-31T23:59:59-12:00"}),
+        (
+            "milestone",
+            {"action": "note a milestone", "milestone": "public", "happened_at": "0001-01-01T00:00"},
+        ),
+        ("seen", {**ANSWER, "seen": "abc", "no_date_because": "later"}),
+        ("owner", {"action": "assign", "assign_to": TEXT}),
+        ("milestone's name", {"action": "note a milestone", "milestone": TEXT}),
+        ("who", {**ANSWER, "who": TEXT, "no_date_because": "later"}),
+    ],
+)
+def test_what_nobody_means_is_refused_on_the_card_without_being_said_back(
+    reported: World, field: str, filled: dict[str, Any]
+) -> None:
+    number = form_of(reported.place, FIRST).number
+
+    assert take_answer(reported.place, FIRST, number, {"who": "Balie", **filled}) == "refused", field
+
+    assert "> **Not done:** " in card(reported)
+    assert "kanarie" not in card(reported)
+    assert fills_in(reported.place, FIRST, action="note for the team", text="x") == "applied"
+
+
+def test_an_error_that_nobody_foresaw_leaves_a_form_that_works_and_the_text(
+    reported: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(taking, "_apply", lambda *_, **__: (_ for _ in ()).throw(KeyError(TEXT)))
+        assert fills_in(reported.place, FIRST, **ANSWER, no_date_because="later") == "not applied: KeyError"
+
+    assert "could not be applied (KeyError)" in card(reported)
+    assert "kanarie" not in card(reported)
+    again = {**ANSWER, "text": "", "use_kept_text": True, "no_date_because": "later"}
+    assert fills_in(reported.place, FIRST, **again) == "applied"
+    assert len(outbox(reported, MailKind.ANSWER)) == 1
+
+
+def test_the_kept_text_of_another_act_is_not_sent_to_the_reporter(reported: World) -> None:
+    note = {"action": "note for the team", "text": TEXT, "severity": "low"}
+    assert fills_in(reported.place, FIRST, **note) == "refused"
+
+    as_answer = {"action": "answer the reporter", "use_kept_text": True, "no_date_because": "later"}
+    assert fills_in(reported.place, FIRST, **as_answer) == "refused"
+
+    assert "the kept text is of Balie, for 'note for the team'" in card(reported)
+    assert outbox(reported, MailKind.ANSWER) == []
+
+
+def test_a_form_of_another_time_is_refused_and_blocks_no_later_one(reported: World) -> None:
+    number = form_of(reported.place, FIRST).number + 5
+
+    assert take_answer(reported.place, FIRST, number, {**ANSWER, "no_date_because": "later"}) == "refused"
+    assert fills_in(reported.place, FIRST, action="confirm") == "applied"
+
+    assert "moved" in history(reported, FIRST)
+
+
+def test_nothing_is_closed_over_a_word_of_the_reporter(reported: World) -> None:
+    assert fills_in(reported.place, FIRST, action="accept: it will be fixed") == "applied"
+    number, before = form_of(reported.place, FIRST).number, seen(reported)
+    word = reported.reports("Ik heb nog iets.", recipient=reply_address(reported, FIRST))
+    reported.arrives(word)
+    goes_round(reported)
+
+    assert take_answer(reported.place, FIRST, number, {**CLOSE, "seen": before}) == "refused"
+
+    assert state_of(reported, FIRST) is TicketState.ACCEPTED
+    assert "the reporter wrote meanwhile" in card(reported)
+    note = {"action": "note for the team", "who": "Balie", "text": "gelezen", "seen": before}
+    assert take_answer(reported.place, FIRST, form_of(reported.place, FIRST).number, note) == "applied"
+
+
+def test_a_question_that_does_not_arrive_lets_the_clocks_run_on(reported: World) -> None:
+    with reported.place.database.unit_of_work() as session:
+        ticket = ticket_called(session, FIRST)
+        by = {"by": "Balie", "promise": reported.place.promise, "now": reported.present()}
+        tell_reporter(session, ticket, text="Welke versie?", asks=True, **by)
+        assert ticket.waiting_on is WaitingOn.REPORTER
+        session.flush()
+        mail = session.scalars(select(Mail).where(Mail.kind == MailKind.ASKED)).one()
+        _parks(session, mail, reported)
+
+    with reported.place.database.reading() as session:
+        ticket = ticket_called(session, FIRST)
+        assert ticket.waiting_on is WaitingOn.HANDLER
+        assert all(clock.paused_since is None for clock in ticket.clocks)
+
+
+def _parks(session: Session, mail: Mail, world: World) -> None:
+    number = delivery.claim_next(session, world.present())
+    while number is not None and number != mail.id:
+        number = delivery.claim_next(session, world.present())
+    delivery.was_not_delivered(
+        session, mail, "mailrefused", world.place.promise, waits=[], for_good=True, now=world.present()
+    )
+
+
+def test_a_bulk_act_that_was_confirmed_leaves_alone_what_was_decided_since(reported: World) -> None:
+    reported.arrives(reported.reports())
+    goes_round(reported)
+    wanted = {"belongs_to": FIRST, "tickets": [SECOND]}
+    asked = bulk_acts.ask(reported.place, "close-as-duplicates", wanted, "Balie")
+    does(reported, SECOND, acts.accept)
+
+    said = bulk_acts.carry_out_confirmed(reported.place, asked.action, asked.wanted, "Balie")
+
+    assert "refused" in said
+    assert state_of(reported, SECOND) is TicketState.ACCEPTED
+
+
+def test_who_is_no_handler_any_more_does_nothing_by_an_old_link(reported: World) -> None:
+    does(reported, FIRST, acts.accept)
+    handler = reported.people.handler
+    with reported.place.database.unit_of_work() as session:
+        asked = confirmations.ask(
+            session,
+            ticket=ticket_called(session, FIRST),
+            who=Correspondent("Balie", handler.address, handler.fingerprint),
+            action="close",
+            wanted={"action": "close", "who": "Balie", "close_reason": "remediated"},
+            seen=len(ticket_called(session, FIRST).history),
+            now=reported.present(),
+            lasting=timedelta(hours=1),
+        )
+        session.flush()
+        number = asked.id
+    nobody = replace(reported.place, config=reported.place.config.model_copy(update={"triage": []}))
+
+    carry_out_confirmed(nobody, number)
+
+    assert state_of(reported, FIRST) is TicketState.ACCEPTED
+    with reported.place.database.reading() as session:
+        assert "there is no handler of that name" in (session.get_one(DeskRun, 1).refused_because or "")
+
+
+def test_what_was_joined_with_a_report_that_is_taken_up_again_belongs_to_the_new_one(reported: World) -> None:
+    reported.arrives(reported.reports())
+    goes_round(reported)
+    does(reported, SECOND, joining.join, to=FIRST)
+    does(reported, FIRST, acts.accept)
+    does(reported, FIRST, acts.close, reason=CloseReason.REMEDIATED)
+
+    does(reported, FIRST, again.reopen)
+
+    with reported.place.database.reading() as session:
+        second: Ticket = ticket_called(session, SECOND)
+        assert main_ticket(session, second).reference == "CVD-2026-0003"

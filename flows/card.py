@@ -116,7 +116,7 @@ def _participants(place: Records, session: Session, ticket: Ticket) -> Iterator[
             yield f"{plain(stand_in.who.name) if stand_in.who else 'the desk'} (while the owner is away)"
     if ticket.handler:
         yield f"{ticket.handler} (handler)"
-    others = [person.name for person in promise.triage if person.name != ticket.handler]
+    others = [person.name for person in place.config.triage if person.name != ticket.handler]
     if others:
         yield f"{' and '.join(others)} (desk)"
     if (on_call := promise.rota.on_duty(now) or promise.on_call) is not None:

@@ -47,7 +47,8 @@ def state(place: Records, clock: Clock) -> str:
     if clock.paused_since is not None:
         return f"stands still since {local(place, clock.paused_since)}; it would be {due}"
     reminder = f", next reminder {local(place, clock.next_rung_at)}" if clock.next_rung_at else ""
-    return f"{due}: **running**{reminder}"
+    how = "overdue" if clock.due_at <= place.clock() else "running"
+    return f"{due}: **{how}**{reminder}"
 
 
 def length(duration: Duration) -> str:

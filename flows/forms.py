@@ -62,7 +62,7 @@ def offer(place: Records, session: Session, ticket: Ticket, row: DeskRun) -> Off
     needs_proof = any(DEEDS[action].needs_proof for action in possible)
     return Offer(
         actions=possible,
-        handlers=tuple(person.name for person in place.promise.triage),
+        handlers=tuple(person.name for person in place.config.triage),
         owners=tuple(session.scalars(select(Owner.name).order_by(Owner.name))),
         milestones=tuple(known_milestones(place.promise.statutory)),
         templates=tuple(answer_templates(place.config)),

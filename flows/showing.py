@@ -146,7 +146,7 @@ def look(place: Records) -> str:
 
     Where it changes every ticket is shown anew.
     """
-    offered = [[person.name for person in place.promise.triage], list(answer_templates(place.config))]
+    offered = [[person.name for person in place.config.triage], list(answer_templates(place.config))]
     settings = place.config.desk.model_dump_json()
     return hashlib.sha256(f"{_code()}{offered}{settings}".encode()).hexdigest()[:16]
 

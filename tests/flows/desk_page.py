@@ -9,7 +9,11 @@ from typing import Any
 from meldbalie.tests.waiting import until
 from meldbalie.tests.webhooks.serving import BROWSER_OPTIONS
 from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -25,6 +29,13 @@ FIELD = (
     "//div[contains(@class, 'schema-form-property')][./div[contains(@class, 'p-label__header')]"
     "//span[@class='schema-form-property__label'][starts-with(., '{label}')]]"
 )
+NOT_YET = (
+    ElementClickInterceptedException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+    StopIteration,
+)
+NO_FORM = "Do you want to resume this flow run?"
 WIDTH, HEIGHT = 1300, 3000  # what is out of sight is not in the page
 
 
@@ -36,23 +47,30 @@ class DeskPage:
         self.driver = driver
         driver.set_window_size(WIDTH, HEIGHT)
 
-    def finds(self, reference: str, *, on: str) -> WebElement:
-        """The ticket in the list at this address."""
+    def finds(self, run: str, *, on: str) -> WebElement:
+        """A run in the list at this address."""
         self.driver.get(on)
-        return self._once(lambda: self._link(reference), f"{reference} on the list")
+        return self._once(lambda: self.driver.find_element(By.CSS_SELECTOR, f"a[href*='{run}']"), "the run")
 
-    def listed(self) -> list[str]:
-        """The tickets on the list."""
-        return [link.text.split()[0] for link in self._all("a[href*='/runs/flow-run/']") if link.text]
+    def lists(self, run: str) -> bool:
+        """Whether a run stands on the list."""
+        return bool(self._all(f"a[href*='{run}']"))
 
     def resumes(self, run: str = "", *, shows: str = "Events on the card") -> str:
         """Press Resume, on the run at this address or the one that is open; gives the card as it is read."""
         if run:
             self.driver.get(run)
-        self._once(lambda: self._button("Resume"), "Resume").click()
-        self._once(lambda: shows in self.form().text, f"{shows!r} in the form")
-        self._once(lambda: "Events on the card" in self.form().text, "the form")
+        self._once(lambda: self._opens(shows), f"{shows!r} in the form")
         return self.form().find_element(By.TAG_NAME, "article").text
+
+    def _opens(self, shows: str) -> bool:
+        """Press Resume; a page that is older than its form offers none, and is loaded again."""
+        if not self._all(".p-modal__card"):
+            self._button("Resume").click()
+        read = self.form().text
+        if NO_FORM in read:
+            self.driver.refresh()
+        return shows in read and "Events on the card" in read
 
     def form(self) -> WebElement:
         """The dialog with card and form."""
@@ -118,9 +136,6 @@ class DeskPage:
         """Let the browser's own time be that of another zone."""
         self.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": zone})
 
-    def _link(self, words: str) -> WebElement:
-        return next(link for link in self._all("a[href*='/runs/flow-run/']") if words in link.text)
-
     def _button(self, words: str) -> WebElement:
         return next(button for button in self._all("button") if words in button.text)
 
@@ -131,14 +146,10 @@ class DeskPage:
         def patiently() -> Any:
             try:
                 return look()
-            except (NoSuchElementException, StaleElementReferenceException, StopIteration):
+            except NOT_YET:
                 return None
 
-        try:
-            return until(patiently, what)
-        except AssertionError:
-            self.driver.save_screenshot("/tmp/hw/fail.png")
-            raise
+        return until(patiently, what)
 
 
 @contextmanager

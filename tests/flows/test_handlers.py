@@ -49,7 +49,10 @@ def test_both_may_act_on_one_ticket_and_on_many(place: Records) -> None:
 
 @pytest.mark.parametrize("name", ["Fatima Zahra", "fatima", "", TEAM])
 def test_anybody_else_is_refused_and_told_who_may(place: Records, name: str) -> None:
-    with pytest.raises(Refused, match=r"^there is no handler of that name, and nothing was done; handlers are: Fatima, Jeroen$"):
+    with pytest.raises(
+        Refused,
+        match=r"^there is no handler of that name, and nothing was done; handlers are: Fatima, Jeroen$",
+    ):
         handler_called(place, name)
 
 

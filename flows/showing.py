@@ -7,6 +7,7 @@ answered to a form that was replaced meanwhile is given back, to be applied.
 import hashlib
 import inspect
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -25,6 +26,9 @@ from .desk import local
 from .installation import Records
 from .runs import Given, Question
 from .view import View
+
+
+MOST_MADE = 10
 
 
 @dataclass(frozen=True)
@@ -75,9 +79,11 @@ def _ask(
             )
         except ObjectNotFound:  # somebody deleted it, or Prefect's database is a new one
             pass
-    once = f"{wanted.once}/{wanted.made + 1}"
-    made = runs.make(client, deployment, wanted.reference, once, wanted.view, question)
-    return made, wanted.made + 1, []
+    for made in range(wanted.made + 1, wanted.made + MOST_MADE):
+        once = f"{wanted.once}/{made}"
+        with suppress(ObjectNotFound):  # one of this number was made before, by what is there no more
+            return runs.make(client, deployment, wanted.reference, once, wanted.view, question), made, []
+    raise LookupError(f"{wanted.reference}: no number is left for its run")
 
 
 def prepare(place: Records, reference: str, *, anyhow: bool) -> Showing | None:

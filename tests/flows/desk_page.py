@@ -84,7 +84,7 @@ class DeskPage:
         """Choose from a list, by keyboard and mouse."""
         control = self.field(label).find_element(By.CSS_SELECTOR, ".p-select-button__control")
         control.send_keys(Keys.ARROW_DOWN)
-        offered = f"//*[@role='option'][normalize-space(.)='{value}']"
+        offered = f'//*[@role="option"][normalize-space(.)="{value}"]'
         self._once(lambda: self.driver.find_element(By.XPATH, offered), f"{value!r} under {label}").click()
         self._once(lambda: value in self.field(label).text, f"{value!r} as {label}")
 

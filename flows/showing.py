@@ -27,7 +27,6 @@ from .installation import Records
 from .runs import Given, Question
 from .view import View
 
-
 MOST_MADE = 10
 
 

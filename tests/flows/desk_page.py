@@ -36,6 +36,7 @@ NOT_YET = (
     StopIteration,
 )
 NO_FORM = "Do you want to resume this flow run?"
+OOPS = ".p-toast__icon--error"
 WIDTH, HEIGHT = 1300, 3000  # what is out of sight is not in the page
 
 
@@ -113,9 +114,18 @@ class DeskPage:
         self.field(label).find_element(By.CSS_SELECTOR, "input[type=checkbox], [role=switch]").click()
 
     def submits(self) -> None:
-        """Submit the form, and see it go."""
+        """Submit the form, and see it go; again where Prefect says that it could not take it just then."""
         self._button("Submit").click()
-        self._once(lambda: not self._all(".p-modal__card"), "the form to go")
+        self._once(self._is_sent, "the form to go")
+
+    def _is_sent(self) -> bool:
+        if not self._all(".p-modal__card"):
+            return True
+        if self._all(OOPS):
+            self._all(".p-toast__close-btn")[0].click()
+            self._once(lambda: not self._all(OOPS), "the error to go")
+            self._button("Submit").click()
+        return False
 
     def reads(self, address: str, *, once_it_says: str) -> str:
         """What a page says, once it says this."""

@@ -112,7 +112,7 @@ def test_a_handler_answers_in_the_form_and_the_clock_stops_when_it_is_delivered(
         assert clock.stopped_at is not None
         history = [entry.kind for entry in ticket_called(session, reference).history]
     assert history.count("answered") == 1
-    assert until(lambda: name_with(run, "fix due"), "the run's new name")
+    assert until(lambda: name_with(run, "update due"), "the run's new name")
     nothing_leaked(world, prefect_api)
 
 

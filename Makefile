@@ -42,6 +42,7 @@ bench: develop system-test ## Measure, and compare with what is promised (OPEN="
 	@$(BIN)/python -m meldbalie.tests.benchmarks.intake --key --messages 50
 	@$(BIN)/python -m meldbalie.tests.benchmarks.latency
 	@$(BIN)/python -m meldbalie.tests.benchmarks.memory
+	@$(BIN)/python -m meldbalie.tests.benchmarks.desk
 	@$(BIN)/python -m meldbalie.tests.benchmarks.sweep $(if $(OPEN),--open $(OPEN))
 
 crash: develop system-test ## Kill intake at every statement that it passes (takes an hour)

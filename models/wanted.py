@@ -24,8 +24,8 @@ FIELD_LABELS: Mapping[str, Both] = {
     "belongs_to": ("Hoort bij", "Belongs to"),
     "tickets": ("Tickets", "Tickets"),
 }
-#: What is told apart from the details: what is done, by whom, and what the reporter reads.
-APART = frozenset({"action", "who", "text"})
+#: What is no detail: what is done and by whom, what the reporter reads, and what was seen of a history.
+APART = frozenset({"action", "who", "text", "seen"})
 
 
 def act_label(action: str) -> Both:

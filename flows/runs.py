@@ -117,7 +117,8 @@ def ask(
     _give(client, run, question)
     client.set_flow_run_state(run, _paused(shown, question.number), force=True)
     client.update_flow_run(run, name=shown.name, tags=shown.tags)
-    return _clear(client, run, keep=set(_keys(question.number).values()))
+    kept = {key for number in (question.number, question.number - 1) for key in _keys(number).values()}
+    return _clear(client, run, keep=kept)
 
 
 def end(client: SyncPrefectClient, run_id: str, name: str, message: str, shown: View | None = None) -> None:
@@ -187,7 +188,10 @@ def _give(client: SyncPrefectClient, run: UUID, question: Question) -> None:
 
 
 def _clear(client: SyncPrefectClient, run: UUID, *, keep: set[str]) -> list[Given]:
-    """Delete the forms before; gives what was answered to them, which stays until it is applied."""
+    """Delete earlier forms; gives what was answered to them, which stays until it is applied.
+
+    The last but one stays for a page that was loaded before: its dialog would be empty.
+    """
     for one in client.filter_flow_run_input(run, FORM_KEYS, AT_ONCE, exclude_keys=keep):
         if not RESPONSE.fullmatch(one.key):
             client.delete_flow_run_input(run, key=one.key)

@@ -7,8 +7,9 @@ from .finding import Finding, ok, warning
 
 
 def accounts(config: Settings) -> Iterator[Finding]:
-    """Every handler without an account; nothing where no proxy names accounts."""
+    """Every handler without an account, where a proxy names accounts."""
     if not config.prefect.account_header:
+        yield ok("no proxy names them (prefect.account_header is empty): the form asks who it is")
         return
     without = [person.name for person in config.triage if not person.account]
     for name in without:

@@ -3,8 +3,12 @@
 Prefect has one login at most, so who fills in a form only says who they are. A proxy that asks for
 accounts knows, and names the account in a header. Prefect drops headers, so the account is put into
 the answer; what the browser itself says there is taken out. :mod:`..accounts` judges it.
+
+An answer that Prefect has no time for (503, its SQLite file was being written to: seen) is given again, as
+Prefect's own client does, and its page does not.
 """
 
+import asyncio
 import json
 from typing import Any, cast
 
@@ -13,6 +17,8 @@ from .prefect_server import App, Message, Receive, Scope, Send
 ACCOUNT = "account"
 #: Prefect replaces an object that has this key by what the object describes: our account would be lost.
 DESCRIBED = "__prefect_kind"
+NO_TIME = 503
+PAUSES_SECONDS = (0.1, 0.3, 0.6, 1.0, 0.0)
 
 
 class NotTaken(Exception):
@@ -30,20 +36,36 @@ class Accounts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does; an answer to a form gets its account first."""
         try:
-            scope, receive = await self._looked_at(scope, receive)
+            if _is_posted(scope, "resume"):
+                await self._insist(*await self._with_account(scope, receive), receive, send)
+                return
+            self._refuse_inputs(scope)
         except NotTaken as refusal:
             await _refuse(send, *refusal.args)
         else:
             await self._app(scope, receive, send)
 
-    async def _looked_at(self, scope: Scope, receive: Receive) -> tuple[Scope, Receive]:
-        if _is_posted(scope, "resume"):
-            return await self._with_account(scope, receive)
+    def _refuse_inputs(self, scope: Scope) -> None:
         if _is_posted(scope, "input") and self._account(scope):
             raise NotTaken(403, "An answer is given by the form: inputs of a run are not written here.")
-        return scope, receive
 
-    async def _with_account(self, scope: Scope, receive: Receive) -> tuple[Scope, Receive]:
+    async def _insist(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        """Give an answer until Prefect has time for it; it is taken whole or not at all."""
+        said: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            said.append(message)
+
+        for pause in PAUSES_SECONDS:
+            said.clear()
+            await self._app(scope, _giving(body, receive), keep)
+            if not said or said[0].get("status") != NO_TIME:
+                break
+            await asyncio.sleep(pause)
+        for message in said:
+            await send(message)
+
+    async def _with_account(self, scope: Scope, receive: Receive) -> tuple[Scope, bytes]:
         given = _parsed(await _body(receive))
         answer = {name: value for name, value in _answer(given).items() if name != ACCOUNT}
         if account := self._account(scope):
@@ -51,7 +73,7 @@ class Accounts:
         body = json.dumps(given | {"run_input": answer or None}).encode("ascii")
         length = (b"content-length", str(len(body)).encode("ascii"))
         kept = [pair for pair in scope["headers"] if pair[0] not in {b"content-length", b"transfer-encoding"}]
-        return {**scope, "headers": [*kept, length]}, _giving(body, receive)
+        return {**scope, "headers": [*kept, length]}, body
 
     def _account(self, scope: Scope) -> str:
         """Whom the proxy names; nobody when a second header of that name says something as well."""

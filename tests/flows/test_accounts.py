@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from meldbalie.flows.accounts import check_account
+from meldbalie.flows.operator import prefect_accounts
 from meldbalie.flows.operator.check_accounts import accounts
 from meldbalie.flows.operator.children import prefect_server
 from meldbalie.flows.operator.prefect_accounts import Accounts
+from meldbalie.flows.operator.prefect_server import Message, Receive, Scope, Send
 from meldbalie.models.errors import Refused
 from meldbalie.settings import CONFIG_VARIABLE, Person, Prefect, Rota, Settings, SettingsError, settings
 
@@ -65,7 +67,8 @@ def test_check_names_every_handler_without_an_account() -> None:
     assert [finding.what for finding in accounts(without)] == [
         "handler Eva has no account, and every answer of theirs in a form is refused"
     ]
-    assert list(accounts(Settings(triage=[person("Eva")]))) == []
+    [unused] = accounts(Settings(triage=[person("Eva")]))
+    assert "prefect.account_header is empty" in unused.what
 
 
 def test_the_server_is_told_of_the_header() -> None:
@@ -154,3 +157,40 @@ def test_what_is_no_filled_in_form_goes_no_further(body: bytes) -> None:
 
 def test_a_request_that_breaks_off_goes_no_further() -> None:
     assert given()[0] == 400
+
+
+class Busy:
+    """An application that has no time for so many requests, and then takes the next."""
+
+    def __init__(self, refuses: int) -> None:
+        self.bodies: list[bytes] = []
+        self._refuses = refuses
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope
+        self.bodies.append((await receive())["body"])
+        status = 503 if len(self.bodies) <= self._refuses else 201
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+
+@pytest.mark.parametrize(("refuses", "status", "times"), [(0, 201, 1), (2, 201, 3), (99, 503, 5)])
+def test_an_answer_that_prefect_has_no_time_for_is_given_again(
+    monkeypatch: pytest.MonkeyPatch, refuses: int, status: int, times: int
+) -> None:
+    monkeypatch.setattr(prefect_accounts, "PAUSES_SECONDS", (0.0,) * 5)
+    busy, said = Busy(refuses), list[Message]()
+    waiting: list[Message] = [{"type": "http.request", "body": b'{"run_input": {"text": "ja"}}'}]
+    scope: Scope = {"type": "http", "method": "POST", "path": "/api/flow_runs/x/resume", "headers": []}
+
+    async def receive() -> Message:
+        return waiting.pop()
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    asyncio.run(prefect_accounts.Accounts(busy, "")(scope, receive, send))
+
+    assert [message.get("status") for message in said] == [status, None]
+    assert len(busy.bodies) == times
+    assert set(busy.bodies) == {b'{"run_input": {"text": "ja"}}'}

@@ -70,9 +70,12 @@ def resumes(run: FlowRun, **form: Any) -> str:
 
 
 def inputs(run: FlowRun) -> list[str]:
-    """What Prefect keeps of a run's forms and answers."""
+    """What Prefect keeps of a run's last form, and of answers to any; the form before may stay."""
     with prefect_api() as client:
-        return sorted(one.key for one in client.filter_flow_run_input(run.id, "", 200, exclude_keys=set()))
+        kept = [one.key for one in client.filter_flow_run_input(run.id, "", 200, exclude_keys=set())]
+    numbers = sorted({int(key.split("-")[2]) for key in kept})
+    assert len(numbers) <= 2
+    return sorted(key for key in kept if "response" in key or f"-{numbers[-1]}-" in key)
 
 
 def card(run: FlowRun) -> str:

@@ -4,12 +4,13 @@ Prefect has one login at most, so who fills in a form only says who they are. A 
 accounts knows, and names the account in a header. Prefect drops headers, so the account is put into
 the answer; what the browser itself says there is taken out. :mod:`..accounts` judges it.
 
-An answer that Prefect has no time for (503, its SQLite file was being written to: seen) is given again, as
+An answer that Prefect fails over (500 or 503, its SQLite file was being written to: seen) is given again, as
 Prefect's own client does, and its page does not.
 """
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any, cast
 
 from .prefect_server import App, Message, Receive, Scope, Send
@@ -17,7 +18,7 @@ from .prefect_server import App, Message, Receive, Scope, Send
 ACCOUNT = "account"
 #: Prefect replaces an object that has this key by what the object describes: our account would be lost.
 DESCRIBED = "__prefect_kind"
-NO_TIME = 503
+FAILED = 500
 PAUSES_SECONDS = (0.1, 0.3, 0.6, 1.0, 0.0)
 
 
@@ -58,8 +59,9 @@ class Accounts:
 
         for pause in PAUSES_SECONDS:
             said.clear()
-            await self._app(scope, _giving(body, receive), keep)
-            if not said or said[0].get("status") != NO_TIME:
+            with suppress(Exception):  # what Prefect says of it first, with 500, is heard all the same
+                await self._app(scope, _giving(body, receive), keep)
+            if said and said[0].get("status", FAILED) < FAILED:
                 break
             await asyncio.sleep(pause)
         for message in said:

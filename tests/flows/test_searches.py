@@ -257,12 +257,12 @@ def test_the_tickets_that_prefect_shows_are_searched_for_among_the_closed(crowde
     with database.unit_of_work() as session:
         others = update(Ticket).where(Ticket.id > 8).values(state=TicketState.CLOSED, closed_at=START)
         session.execute(others.execution_options(synchronize_session=False))
-    if database.engine.dialect.name == "postgresql":
-        know_sizes(database)
-
     with database.unit_of_work() as session:
         for ticket in session.scalars(select(Ticket)).all():
             desk_run_of(session, ticket).run_id = f"of {ticket.reference}"
+
+    if database.engine.dialect.name == "postgresql":
+        know_sizes(database)
 
     with asked_by() as heard, database.reading() as session:
         assert len(tickets_to_show(session, closed_after=crowded.present() - timedelta(days=1))) == 6

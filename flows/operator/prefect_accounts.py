@@ -60,7 +60,7 @@ class Accounts:
         for pause in PAUSES_SECONDS:
             said.clear()
             with suppress(Exception):  # what Prefect says of it first, with 500, is heard all the same
-                await self._app(scope, _giving(body, receive), keep)
+                await self._app({**scope}, _giving(body, receive), keep)  # routing writes into the scope
             if said and said[0].get("status", FAILED) < FAILED:
                 break
             await asyncio.sleep(pause)

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from contextvars import copy_context
 from threading import Event, Thread
 from uuid import UUID
 
@@ -87,7 +88,8 @@ def _kept(desk: attend.Desk) -> Generator[None]:
             if not _turn(desk):
                 is_over.wait(attend.PAUSE_SECONDS)
 
-    shift = Thread(target=keep)
+    here = copy_context()  # which says what Prefect server it is
+    shift = Thread(target=here.run, args=(keep,))
     shift.start()
     try:
         yield

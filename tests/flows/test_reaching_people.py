@@ -22,7 +22,7 @@ from meldbalie.flows.watching import note_stopped
 from meldbalie.mailbox.compose import Draft, plain
 from meldbalie.models.alarms import open_alarms
 from meldbalie.models.clocks import FiredRung
-from meldbalie.models.leases import did_work
+from meldbalie.models.leases import did_work, take_lease
 from meldbalie.models.outbox import MailKind
 from meldbalie.models.owners import Owner
 from meldbalie.models.promise import Correspondent, RungPlan
@@ -126,7 +126,8 @@ def test_a_mail_of_a_rung_does_not_leave_once_the_answer_has(
 def shifts_work(world: World) -> None:
     """Intake and deliver give signs of life for as long as a test takes."""
     with world.place.database.unit_of_work() as session:
-        for name in ("intake", "deliver"):
+        for name in ("intake", "deliver", "attend"):
+            take_lease(session, name, holder="a test", now=world.present(), lasting=timedelta())
             did_work(session, name, until=world.present() + timedelta(days=365))
 
 
@@ -331,7 +332,9 @@ def test_the_sweep_notices_that_a_shift_is_dead_but_not_after_it_lay_down_itself
     assert alarms(world) == {}
 
     with world.place.database.unit_of_work() as session:
-        did_work(session, "intake", until=world.present() + 2 * MINUTE)
+        for name in ("intake", "attend"):
+            take_lease(session, name, holder="a test", now=world.present(), lasting=timedelta())
+            did_work(session, name, until=world.present() + 2 * MINUTE)
     world.present.passes(minutes=1)
     sweep()
     assert alarms(world) == {"flow_stopped": ["deliver"]}

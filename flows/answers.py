@@ -52,7 +52,7 @@ def take_answer(place: Records, reference: str, number: int, response: Mapping[s
     except Refused as refusal:
         _note_refusal(place, reference, number, str(refusal), given)
         return "refused"
-    except Exception as error:
+    except Exception as error:  # else the answer would be tried for ever, and lie in Prefect as long
         if outage(error):
             raise
         kind = type(error).__name__

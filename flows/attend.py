@@ -87,7 +87,7 @@ class Desk:
         self._next_round = self._next_refresh = 0.0
 
     def take_answers(self) -> int:
-        """Apply what handlers answered and confirmed; gives how many of them."""
+        """Apply what handlers answered; gives how many of them."""
         taken = 0
         for run in list(runs.runs_of(self._client, self._deployment, StateType.SCHEDULED)):
             reference = self._ticket_of(str(run.id))
@@ -96,7 +96,7 @@ class Desk:
                 continue
             with _by_itself(reference):
                 taken += self._take(reference, runs.given(self._client, str(run.id)), str(run.id))
-        return taken + self.carry_out_confirmed()
+        return taken
 
     def look_around(self) -> None:
         """Find what is to be shown: news, what changes by time, and now and then whatever differs."""

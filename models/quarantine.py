@@ -6,7 +6,7 @@ once one of them became something none of them is in quarantine any more.
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, or_, select
+from sqlalchemy import ColumnElement, ForeignKey, and_, func, or_, select
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from .base import Base
@@ -28,24 +28,28 @@ class Dismissal(Base):
 
 def in_quarantine(session: Session, *, dismissed: bool = False) -> list[LedgerEntry]:
     """The messages in quarantine, the oldest first: those that wait for a human, or that were let go."""
-    copy = aliased(LedgerEntry)
-    became_something = select(copy.id).where(
-        copy.same_as == LedgerEntry.id, copy.verdict.not_in(LEADS_NOWHERE)
-    )
-    was_dismissed = select(Dismissal.ledger_id).where(Dismissal.ledger_id == LedgerEntry.id).exists()
-    waiting = select(LedgerEntry).where(
-        LedgerEntry.verdict == Verdict.QUARANTINED,
-        LedgerEntry.same_as.is_(None),
-        ~became_something.exists(),
-        was_dismissed if dismissed else ~was_dismissed,
-    )
+    waiting = select(LedgerEntry).where(_in_quarantine(dismissed=dismissed))
     return list(session.scalars(waiting.order_by(LedgerEntry.arrived_at, LedgerEntry.id)))
 
 
 def quarantined_on(session: Session, ticket_id: int) -> int:
     """How many messages with a token of this ticket wait in quarantine for a human."""
-    of_it = [entry for entry in in_quarantine(session) if entry.ticket_id == ticket_id]
-    return len(of_it)
+    of_it = LedgerEntry.ticket_id == ticket_id
+    return session.scalar(select(func.count()).where(of_it, _in_quarantine(dismissed=False))) or 0
+
+
+def _in_quarantine(*, dismissed: bool) -> ColumnElement[bool]:
+    copy = aliased(LedgerEntry)
+    became_something = select(copy.id).where(
+        copy.same_as == LedgerEntry.id, copy.verdict.not_in(LEADS_NOWHERE)
+    )
+    was_dismissed = select(Dismissal.ledger_id).where(Dismissal.ledger_id == LedgerEntry.id).exists()
+    return and_(
+        LedgerEntry.verdict == Verdict.QUARANTINED,
+        LedgerEntry.same_as.is_(None),
+        ~became_something.exists(),
+        was_dismissed if dismissed else ~was_dismissed,
+    )
 
 
 def message_in_quarantine(session: Session, number: int) -> LedgerEntry:

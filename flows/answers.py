@@ -5,8 +5,10 @@ before them (``seen``). The database says which number was applied last, so that
 after a kill, is applied once; what was decided since is never overruled unseen.
 """
 
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import ValidationError
@@ -26,9 +28,11 @@ from .accounts import check_account
 from .acting import Action, Order, carry_out, needs_proof
 from .answer_templates import answer_templates
 from .decided import refuse_if_decided_since
+from .discretion import place_of
 from .handlers import handler_called
 from .installation import Records
 from .proof import ask_for_link, prove
+from .shifts import tell
 
 #: What ends a ticket: a word of the reporter in between may say why not to.
 ENDS = frozenset({Action.CLOSE, Action.JOIN})
@@ -42,24 +46,17 @@ def take_answer(place: Records, reference: str, number: int, response: Mapping[s
     given = {key: value for key, value in response.items() if value not in ("", None)}
     pin, account = str(given.pop("pin", "")), str(given.pop("account", ""))
     try:
-        _take_kept_text(place, reference, given)
-        order = _checked(given)
-        handler_called(place, order.who)
-        check_account(place.config, order.who, account)
-        _refuse_unoffered(place, order)
-        proof = prove(place, order, pin) if needs_proof(order) else ""
-        return _apply(place, reference, number, order, seen=_seen(given), proof=proof, account=account)
+        with _refusing_the_unforeseen(reference):
+            _take_kept_text(place, reference, given)
+            order = _checked(given)
+            handler_called(place, order.who)
+            check_account(place.config, order.who, account)
+            _refuse_unoffered(place, order)
+            proof = prove(place, order, pin) if needs_proof(order) else ""
+            return _apply(place, reference, number, order, seen=_seen(given), proof=proof, account=account)
     except Refused as refusal:
         _note_refusal(place, reference, number, str(refusal), given)
         return "refused"
-    except Exception as error:  # else the answer would be tried for ever, and lie in Prefect as long
-        if outage(error):
-            raise
-        kind = type(error).__name__
-        _note_refusal(
-            place, reference, number, f"it could not be applied ({kind}): tell who runs this", given
-        )
-        return f"not applied: {kind}"
 
 
 def _apply(
@@ -94,10 +91,11 @@ def carry_out_confirmed(place: Records, number: int) -> str | None:
         reference = confirmed.ticket.reference if confirmed.ticket else None
         action, wanted, who = confirmed.action, confirmed.wanted, confirmed.who
     try:
-        if reference is None:
-            _was_done(place, number, bulk_acts.carry_out_confirmed(place, action, wanted, who))
-        else:
-            _carry_out_confirmed(place, number, reference, Order.model_validate(wanted))
+        with _refusing_the_unforeseen(reference or action):
+            if reference is None:
+                _was_done(place, number, bulk_acts.carry_out_confirmed(place, action, wanted, who))
+            else:
+                _carry_out_confirmed(place, number, reference, Order.model_validate(wanted))
     except Refused as refusal:
         _was_done(place, number, f"not done: {refusal}")
         if reference is not None:
@@ -117,6 +115,24 @@ def _carry_out_confirmed(place: Records, number: int, reference: str, order: Ord
         refuse_if_decided_since(subject, confirmed.seen, ends=order.action in ENDS)
         carry_out(place, session, subject, order, proof="link")
         confirmations.was_done(session, confirmed, "done", now=place.clock())
+
+
+@contextmanager
+def _refusing_the_unforeseen(work: str) -> Generator[None]:
+    """Refuse what fails by an error that nobody foresaw, and tell the operator.
+
+    Else it would be tried for ever, and an answer lie in Prefect as long; an outage passes by itself.
+    """
+    try:
+        yield
+    except Refused:
+        raise
+    except Exception as error:
+        if outage(error):
+            raise
+        kind = type(error).__name__
+        tell(f"{work}: {kind} at {place_of(error)}", logging.ERROR)
+        raise Refused(f"it could not be applied ({kind}): tell who runs this") from None
 
 
 def _was_done(place: Records, number: int, outcome: str) -> None:

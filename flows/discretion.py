@@ -24,10 +24,11 @@ def discreet(work: str) -> Generator[None]:
         raise
     except Exception as error:
         why = outage(error) or type(error).__name__
-        raise WorkFailed(f"{work}: {why} at {_place_of(error)}") from None
+        raise WorkFailed(f"{work}: {why} at {place_of(error)}") from None
 
 
-def _place_of(error: Exception) -> str:
+def place_of(error: Exception) -> str:
+    """Where an error arose: the last file and line of ours."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "site-packages" not in frame.filename] or list(frames)
     return f"{ours[-1].filename.rpartition('/')[2]}:{ours[-1].lineno}"

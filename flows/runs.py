@@ -96,10 +96,10 @@ def make(
         tags=shown.tags,
         state=_paused(shown, question.number),
     )
-    if not shows(run, shown, question.number):  # a predecessor was killed over it
-        ask(client, belonging_to, str(run.id), shown, question)
-    else:
+    if run.deployment_id == belonging_to and shows(run, shown, question.number):
         _give(client, run.id, question)
+    else:  # a predecessor was killed over it
+        ask(client, belonging_to, str(run.id), shown, question)
     return str(run.id)
 
 

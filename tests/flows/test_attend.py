@@ -234,6 +234,21 @@ def test_a_new_prefect_database_is_filled_again(desk: Desk, world: World) -> Non
     assert named(run_of(world, FIRST)) == "PAUSED Received"
 
 
+def test_a_run_of_a_deployment_that_is_gone_is_not_taken_for_this_one(desk: Desk, world: World) -> None:
+    before = run_of(world, FIRST)
+    with prefect_api() as client:
+        client.delete_deployment(client.read_deployment_by_name(runs.DEPLOYMENT).id)
+    with world.place.database.unit_of_work() as session:  # restored: as it was before the run was made
+        session.delete(session.get_one(DeskRun, 1))
+
+    turns(desk)
+
+    again = run_of(world, FIRST)
+    assert again.id != before.id
+    assert resumes(again, **ANSWER) == "ACCEPT"
+    assert turns(desk) == 1
+
+
 def test_a_new_version_of_our_code_shows_every_ticket_anew(
     desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

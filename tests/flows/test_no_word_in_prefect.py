@@ -33,8 +33,7 @@ from meldbalie.tests.flows.world import NAME, PHONE, PIN, SENTENCE, World
 from meldbalie.tests.prefect_server import PrefectServer, running_prefect
 from meldbalie.tests.waiting import until
 from prefect import flow, get_run_logger
-from prefect.events import emit_event
-from prefect.events.worker import EventsWorker
+from prefect.events import Event, Resource
 from prefect.logging.handlers import APILogWorker
 from prefect.states import Failed
 from sqlalchemy import select
@@ -73,21 +72,21 @@ def planted(word: str) -> str:
     @flow(name=f"flow-{word}", flow_run_name=f"name-{word}", persist_result=True)
     def planting(parameter: str) -> str:
         get_run_logger().info("log-%s", word)
-        emit_event(f"event.{word}", resource={"prefect.resource.id": f"resource.{word}"})
         return parameter
 
     state = planting(f"parameter-{word}", return_state=True)
     run = state.state_details.flow_run_id
     assert run is not None
     with api() as client:
-        client.create_flow_run_input(run, key="suspended-form-1-response", value=f'"answer-{word}"')
+        client.create_flow_run_input(run, key="planted", value=f'"answer-{word}"')
         client.set_flow_run_state(run, Failed(message=f"message-{word}"), force=True)
         client.update_flow_run(run, tags=[f"tag-{word}"])
         made = {"key": f"key-{word}", "type": "markdown", "data": "", "description": f"page-{word}"}
         client.request("POST", "/artifacts/", json=made)
         client.create_deployment(client.create_flow_from_name("x"), "x", description=f"about-{word}")
-    for worker in (APILogWorker, EventsWorker):
-        worker.drain_all()
+        told = Event(event=f"event.{word}", resource=Resource({"prefect.resource.id": f"resource.{word}"}))
+        client.request("POST", "/events", json=[told.model_dump(mode="json")])
+    APILogWorker.drain_all()
     return str(run)
 
 

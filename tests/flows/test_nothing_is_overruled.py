@@ -89,7 +89,7 @@ def test_an_error_that_nobody_foresaw_leaves_a_form_that_works_and_the_text(
 ) -> None:
     with monkeypatch.context() as broken:
         broken.setattr(taking, "_apply", lambda *_, **__: (_ for _ in ()).throw(KeyError(TEXT)))
-        assert fills_in(reported.place, FIRST, **ANSWER, no_date_because="later") == "not applied: KeyError"
+        assert fills_in(reported.place, FIRST, **ANSWER, no_date_because="later") == "refused"
 
     assert "could not be applied (KeyError)" in card(reported)
     assert "kanarie" not in card(reported)
@@ -158,6 +158,25 @@ def _parks(session: Session, mail: Mail, world: World) -> None:
     )
 
 
+def confirmed(world: World, wanted: dict[str, Any]) -> int:
+    """A handler's act on the first ticket, confirmed by its link; gives its number."""
+    handler = world.people.handler
+    with world.place.database.unit_of_work() as session:
+        asked = confirmations.ask(
+            session,
+            ticket=ticket_called(session, FIRST),
+            who=Correspondent("Balie", handler.address, handler.fingerprint),
+            action=wanted["action"],
+            wanted=wanted,
+            seen=len(ticket_called(session, FIRST).history),
+            now=world.present(),
+            lasting=timedelta(hours=1),
+        )
+        asked.confirmed_at = world.present()
+        session.flush()
+        return asked.id
+
+
 def test_a_bulk_act_that_was_confirmed_leaves_alone_what_was_decided_since(reported: World) -> None:
     reported.arrives(reported.reports())
     goes_round(reported)
@@ -173,20 +192,7 @@ def test_a_bulk_act_that_was_confirmed_leaves_alone_what_was_decided_since(repor
 
 def test_who_is_no_handler_any_more_does_nothing_by_an_old_link(reported: World) -> None:
     does(reported, FIRST, acts.accept)
-    handler = reported.people.handler
-    with reported.place.database.unit_of_work() as session:
-        asked = confirmations.ask(
-            session,
-            ticket=ticket_called(session, FIRST),
-            who=Correspondent("Balie", handler.address, handler.fingerprint),
-            action="close",
-            wanted={"action": "close", "who": "Balie", "close_reason": "remediated"},
-            seen=len(ticket_called(session, FIRST).history),
-            now=reported.present(),
-            lasting=timedelta(hours=1),
-        )
-        session.flush()
-        number = asked.id
+    number = confirmed(reported, {"action": "close", "who": "Balie", "close_reason": "remediated"})
     nobody = replace(reported.place, config=reported.place.config.model_copy(update={"triage": []}))
 
     carry_out_confirmed(nobody, number)
@@ -194,6 +200,26 @@ def test_who_is_no_handler_any_more_does_nothing_by_an_old_link(reported: World)
     assert state_of(reported, FIRST) is TicketState.ACCEPTED
     with reported.place.database.reading() as session:
         assert "there is no handler of that name" in (session.get_one(DeskRun, 1).refused_because or "")
+
+
+def test_a_confirmed_act_that_fails_by_an_error_nobody_foresaw_is_not_tried_for_ever(
+    reported: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    does(reported, FIRST, acts.accept)
+    wanted = {"action": "close", "who": "Balie", "close_reason": "remediated", "text": TEXT}
+    number = confirmed(reported, wanted)
+    with monkeypatch.context() as broken:
+        broken.setattr(taking, "carry_out", lambda *_, **__: (_ for _ in ()).throw(KeyError(TEXT)))
+        carry_out_confirmed(reported.place, number)
+
+    with reported.place.database.reading() as session:
+        assert confirmations.to_be_done(session) == []
+    assert "could not be applied (KeyError)" in card(reported)
+    assert "KeyError at " in caplog.text
+    assert "kanarie" not in caplog.text + card(reported)
+    again = {"action": "close", "close_reason": "remediated", "text": "", "use_kept_text": True}
+    assert fills_in(reported.place, FIRST, **again) == "applied"
+    assert state_of(reported, FIRST) is TicketState.CLOSED
 
 
 def test_what_was_joined_with_a_report_that_is_taken_up_again_belongs_to_the_new_one(reported: World) -> None:

@@ -133,9 +133,9 @@ def test_the_form_of_a_run_opens_and_its_card_calls_nobody(
         browser.press("Open menu")
     browser.press("Resume")
     browser.wait(lambda: "Read this first" in browser.text() and PICTURE in browser.refused())
+    fields = "[role=dialog] textarea, .p-modal textarea"
+    browser.wait(lambda: len(browser.driver.find_elements(By.CSS_SELECTOR, fields)) == 2)
 
-    fields = browser.driver.find_elements(By.CSS_SELECTOR, "[role=dialog] textarea, .p-modal textarea")
-    assert len(fields) == 2
     assert browser.asked() == {"localhost"}
     assert others.calls == []
 

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event, Thread
 from typing import Any, Self
 from uuid import uuid4
@@ -20,6 +20,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
+from prefect.states import Scheduled
 from sqlalchemy.exc import DBAPIError
 
 from ..models.leases import did_work, give_back, take_lease
@@ -37,6 +38,7 @@ RELIEF_SECONDS = LEASE.total_seconds() + 5
 LONGEST_WORK = timedelta(minutes=10)  # one piece of it: a large mail over a slow line; more is a hung worker
 OUTAGE_SECONDS = 5.0
 SHORTEST_LIFE = timedelta(minutes=1)
+BREATH = timedelta(seconds=10)
 
 
 class Shift:
@@ -185,21 +187,21 @@ def tell(words: str, level: int = logging.WARNING) -> None:
     log.log(level, words)
 
 
-def start_shifts(names: Iterable[str]) -> None:
-    """Start a run for each of these shifts; one too many waits for its turn and ends."""
+def start_shifts(names: Iterable[str], *, at: datetime | None = None) -> None:
+    """Start a run for each of these shifts, now or later; one too many waits for its turn and ends."""
     with prefect_api() as client:
         for name in names:
             deployment = client.read_deployment_by_name(f"{name}/{name}")
-            client.create_flow_run_from_deployment(deployment.id)
+            client.create_flow_run_from_deployment(deployment.id, state=Scheduled(scheduled_time=at))
             LOG.info("%s: a shift was started", name)
 
 
 def begin_again(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Start the successor of a run whose process was killed; for Prefect to call when it crashes.
 
-    One that lived for less than a minute is left to `reconcile`: what killed it may kill the next as well.
+    What killed one that lived for less than a minute may kill the next as well, which therefore comes later.
     """
     began_at = flow_run.start_time or flow_run.expected_start_time
-    if began_at is not None and state.timestamp - began_at >= SHORTEST_LIFE:
-        with discreet(flow.name):
-            start_shifts([flow.name])
+    was_short = began_at is None or state.timestamp - began_at < SHORTEST_LIFE
+    with discreet(flow.name):
+        start_shifts([flow.name], at=state.timestamp + BREATH if was_short else None)

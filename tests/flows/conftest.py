@@ -5,15 +5,17 @@ import shutil
 import tempfile
 from collections.abc import Generator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
 from meldbalie.flows import installation as installations
+from meldbalie.flows.desk import prefect_api as prefect_client
 from meldbalie.flows.operator.demo_files import ADDRESSES, PASSWORD, People, make_people
 from meldbalie.flows.operator.mailserver import LocalMailServer
 from meldbalie.flows.serving import deployments
-from meldbalie.settings import CONFIG_VARIABLE, settings
+from meldbalie.settings import CONFIG_VARIABLE, Settings, settings
 from meldbalie.tests.flows.killing import Desk, make_desk
 from meldbalie.tests.flows.world import Present, World, make_world
 from meldbalie.tests.postgres import PostgresServer
@@ -26,6 +28,21 @@ def people_of_the_session() -> Generator[tuple[Path, People]]:
     directory = Path(tempfile.mkdtemp(prefix="mbk"))
     yield directory, make_people(directory)
     shutil.rmtree(directory, ignore_errors=True)
+
+
+@cache
+def all_deployments() -> set[str]:
+    """The names of what has to be deployed."""
+    return {made.name for made in deployments(Settings())}
+
+
+def deploy(config: Settings) -> None:
+    """Deploy everything, unless it stands on the server already: that takes longer than many a test."""
+    with prefect_client() as client:
+        there = {found.name for found in client.read_deployments()}
+    if all_deployments() - there:
+        for deployment in deployments(config):
+            deployment.apply()
 
 
 @pytest.fixture
@@ -41,14 +58,14 @@ def world(
     mail = LocalMailServer(directory / "mailserver", addresses=ADDRESSES, password=PASSWORD)
     present = Present()
     before = os.environ.get(CONFIG_VARIABLE)
+    monkeypatch.setattr("meldbalie.models.pins.COST", 2**4)
     mail.start()
     try:
         place = make_world(directory, people, mail, prefect_api, present)
         monkeypatch.setattr(installations, "installation", lambda: place)
         for module in ("attend", "audit", "bulk", "dead_man", "deliver", "intake", "sweep", "reconcile"):
             monkeypatch.setattr(f"meldbalie.flows.{module}.installation", lambda: place)
-        for deployment in deployments(place.config):
-            deployment.apply()
+        deploy(place.config)
         yield World(place, people, mail, present, directory / "meldbalie.toml")
         place.keyring.stop()
         place.database.close()

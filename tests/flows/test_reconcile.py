@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from meldbalie.flows import desk
+from meldbalie.flows.deliver import deliver
 from meldbalie.flows.reconcile import (
     BELIEVED,
     KEEP_HOUSEKEEPING,
@@ -16,13 +17,13 @@ from meldbalie.flows.reconcile import (
     forget_old_runs,
     reconcile,
 )
-from meldbalie.flows.shifts import LEASE, start_shifts
+from meldbalie.flows.shifts import BREATH, LEASE, begin_again, start_shifts
 from meldbalie.models.leases import give_back, take_lease
 from meldbalie.tests.flows.world import World
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Completed, Pending, Running
+from prefect.states import Completed, Crashed, Pending, Running
 
 
 @pytest.fixture
@@ -89,6 +90,25 @@ def test_a_shift_that_nobody_works_is_started(today: World, monkeypatch: pytest.
     world.present.now += 1100 * LEASE
     reconcile()
     assert started == {"deliver": 3, "intake": 1, "attend": 1}
+
+
+@pytest.mark.parametrize(("lived", "later"), [(59, BREATH), (60, timedelta())])
+def test_a_shift_that_was_killed_begins_again_and_a_short_one_not_at_once(
+    today: World, lived: int, later: timedelta
+) -> None:
+    began_at = datetime.now(UTC)
+    killed = made("deliver").model_copy(update={"start_time": began_at})
+    crashed = Crashed(timestamp=began_at + timedelta(seconds=lived))
+
+    begin_again(deliver, killed, crashed)
+
+    with desk.prefect_api() as client:
+        runs = client.read_flow_runs(flow_filter=FlowFilter(name=FlowFilterName(any_=["deliver"])))
+    (successor,) = [run for run in runs if run.id != killed.id and run.created and run.created > began_at]
+    assert successor.state is not None
+    begins_at = successor.state.state_details.scheduled_time
+    assert begins_at is not None
+    assert begins_at == crashed.timestamp + later if later else begins_at < crashed.timestamp
 
 
 def test_a_silent_run_is_crashed_and_an_old_one_deleted_but_never_one_at_work(today: World) -> None:

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from meldbalie.flows.installation import Installation, install
@@ -22,6 +24,7 @@ from meldbalie.mailbox.opening import Opened, open_letter
 from meldbalie.models.migrate import migrate
 from meldbalie.models.owner_import import import_owners
 from meldbalie.models.pins import set_pin
+from meldbalie.models.session import Database
 from meldbalie.models.ticket import Ticket
 from meldbalie.settings import Prefect, use
 from meldbalie.tests.prefect_server import PrefectServer
@@ -113,6 +116,18 @@ class World:
             return list(session.scalars(select(Ticket.reference).order_by(Ticket.id)))
 
 
+@cache
+def empty_database() -> bytes:
+    """A SQLite database with every table; to migrate takes longer than to copy."""
+    with TemporaryDirectory() as directory:
+        file = Path(directory, "meldbalie.db")
+        made = Database(f"sqlite:///{file}")
+        migrate(made)
+        made.empty_log()
+        made.close()
+        return file.read_bytes()
+
+
 def make_world(
     directory: Path,
     people: People,
@@ -133,8 +148,11 @@ def make_world(
     file.write_text(f'{written}\n[desk]\nsecond_factor = "pin"\n')
     config = use(file)
     assert config.prefect == Prefect(api_url=prefect.api_url, home=prefect.home)
+    if database_url is None:
+        (directory / "meldbalie.db").write_bytes(empty_database())
     place = install(config, clock=present)
-    migrate(place.database)
+    if database_url is not None:
+        migrate(place.database)
     with place.database.unit_of_work() as session:
         import_owners(session, owner_directory(people), on=place.promise.local_day(place.clock()))
         set_pin(session, place.promise.triage[0].name, PIN, now=place.clock())

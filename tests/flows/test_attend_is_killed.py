@@ -95,8 +95,6 @@ def test_killed_while_answers_are_taken_each_is_applied_once(
     texts = [f"Antwoord {number}." for number in range(ANSWERS)]
     for number in range(len(TICKETS)):
         world.arrives(world.reports(f"{number}: https://www.voorbeeld.example/{number}"))
-    config = world.config_file.read_text()
-    world.config_file.write_text(config.replace("[prefect]", "[prefect]\nreconcile_minutes = 0.5"))
     with running(world, prefect_api, sys.executable, "-m", "meldbalie", "flows"):
         until(lambda: len(world.tickets()) == len(TICKETS), "the tickets")
         for number, text in enumerate(texts):

@@ -154,7 +154,7 @@ def _due(place: Records, one: Due) -> str:
 
 
 def _run(place: Records, reference: str, run_id: str | None) -> str:
-    return link(reference, run_address(place, run_id))
+    return link(reference, run_address(place, reference, run_id))
 
 
 def _quarantine(place: Records, session: Session) -> Section:

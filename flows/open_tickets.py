@@ -111,7 +111,7 @@ def _section(one: OpenTicket, now: datetime, soon: datetime) -> str:
 
 def _row(place: Records, one: OpenTicket, now: datetime) -> str:
     cells = (
-        link(one.reference, run_address(place, one.run_id)),
+        link(one.reference, run_address(place, one.reference, one.run_id)),
         _due(place, one, now),
         STATE_LABELS[one.state][1],
         plain(one.owner),

@@ -7,8 +7,11 @@ to have all, of several states one; runs of closed tickets keep their tags, so e
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
+from sqlalchemy.orm import Session
+
+from ..models.desk import DeskRun
 from ..models.states import STATE_LABELS, TicketState
-from ..models.ticket import WaitingOn
+from ..models.ticket import Ticket, WaitingOn
 from .artifacts import page
 from .installation import Records
 from .view import SLA_LABELS, WAITING, Sla
@@ -31,9 +34,17 @@ def runs(place: Records, *tags: str, states: Sequence[str] = OPEN_STATES) -> str
     return f"{place.config.prefect_ui}/runs?{urlencode(asked, safe=':')}"
 
 
-def run_address(place: Records, run_id: str | None) -> str:
-    """Where handlers find a ticket's run; the list of all while it is not made yet."""
-    return f"{place.config.prefect_ui}/runs/flow-run/{run_id}" if run_id else runs(place)
+def run_address(place: Records, reference: str, run_id: str | None) -> str:
+    """Where handlers find a ticket's run; while it is not made yet, the list that it will stand in alone."""
+    if run_id:
+        return f"{place.config.prefect_ui}/runs/flow-run/{run_id}"
+    return f"{runs(place)}&{urlencode({'flow-run-search': reference})}"
+
+
+def address_of(place: Records, session: Session, ticket: Ticket) -> str:
+    """Where handlers find a ticket's run."""
+    row = session.get(DeskRun, ticket.id)
+    return run_address(place, ticket.reference, row.run_id if row else None)
 
 
 def saved_links(place: Records, *, owner: str = "Webteam", handler: str = "Balie") -> dict[str, str]:

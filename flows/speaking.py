@@ -14,7 +14,6 @@ from ..mailbox import wording_facts as say
 from ..mailbox.scrub import scrub
 from ..mailbox.wording_parts import Label, Match, MayBelong, OnRequest, Rule
 from ..models.again import REOPENS, SPLIT_FROM, earlier_of
-from ..models.desk import DeskRun
 from ..models.key_problems import reporters_key_problem
 from ..models.ledger import LedgerEntry
 from ..models.links import make_link
@@ -29,7 +28,7 @@ from .desk import response_clock
 from .evidence import as_files, evidence_in, identity_of, listed, targets_without_reporter, without_reporter
 from .installation import Installation
 from .order_replies import order_reply
-from .saved_links import run_address
+from .saved_links import address_of
 from .speaking_of_alarms import alarm
 from .speaking_of_confirmations import to_be_confirmed
 from .speaking_of_keys import key_alarm, key_refused, key_warning
@@ -87,7 +86,7 @@ def _owner_report(place: Installation, session: Session, mail: Mail) -> Spoken:
 
 def _handler_report(place: Installation, session: Session, mail: Mail) -> Spoken:
     ticket, message = _ticket(mail), _message(mail)
-    due_at, run_url = response_clock(ticket).due_at, _run_address(place, session, ticket)
+    due_at, run_url = response_clock(ticket).due_at, address_of(place, session, ticket)
     suggested = open_suggestions(session, ticket)
     may_belong_to = tuple(MayBelong(one.other.reference, one.why) for one in suggested)
     return Spoken(
@@ -184,7 +183,7 @@ def _rung(place: Installation, session: Session, mail: Mail) -> Spoken:
         words=facts.get("words", "reminder"),
         acknowledge=_acknowledge_link(place, facts),
         acknowledge_by=datetime.fromisoformat(facts["acknowledge_by"]) if "acknowledge" in facts else None,
-        run_url=_run_address(place, session, ticket) if mail.party == "staff" else None,
+        run_url=address_of(place, session, ticket) if mail.party == "staff" else None,
     )
     return Spoken(said, said)
 
@@ -255,11 +254,6 @@ SIGNATURES: Mapping[str, say.Signature] = {
     "expired_key": "expired_key",
     "revoked_key": "revoked_key",
 }
-
-
-def _run_address(place: Installation, session: Session, ticket: Ticket) -> str:
-    row = session.get(DeskRun, ticket.id)
-    return run_address(place, row.run_id if row else None)
 
 
 def _matches(place: Installation, session: Session, ticket: Ticket) -> tuple[Match, ...]:

@@ -5,23 +5,21 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from ..mailbox import wording_keys as say
-from ..models.desk import DeskRun
 from ..models.outbox import Mail
 from ..models.ticket import Ticket
 from .installation import Installation
-from .saved_links import run_address
+from .saved_links import address_of
 from .spoken import Spoken
 
 
 def key_alarm(place: Installation, session: Session, mail: Mail) -> Spoken:
     """To a handler: a correspondent's key on a ticket was changed, or cannot be used any more."""
     ticket, facts = _ticket(mail), mail.facts or {}
-    row = session.get(DeskRun, ticket.id)
     told = say.KeyAlarm(
         ticket=ticket.reference,
         party=facts["party"],
         problem=facts["problem"],
-        run_url=run_address(place, row.run_id if row else None),
+        run_url=address_of(place, session, ticket),
     )
     return Spoken(told, told)
 

@@ -9,13 +9,12 @@ from sqlalchemy.orm import Session
 
 from ..mailbox import wording_facts as say
 from ..mailbox.quoting import folded
-from ..models.desk import DeskRun
 from ..models.mail_orders import done_by
 from ..models.outbox import Mail
 from ..models.ticket import Attachment, Direction, Message, Ticket
 from .evidence import as_files, evidence_in, identity_of, listed, without_reporter
 from .installation import Installation
-from .saved_links import run_address
+from .saved_links import address_of
 from .spoken import Spoken
 
 SENDERS: Mapping[Direction, say.Sender] = {
@@ -33,7 +32,6 @@ def further_message(place: Installation, session: Session, mail: Mail) -> Spoken
         raise LookupError(f"mail {mail.id} ({mail.kind}) is about no message of a ticket")
     ticket, message = mail.ticket, mail.message
     came_on = message.ticket.reference if message.ticket is not ticket else None
-    row = session.get(DeskRun, ticket.id)
     is_handler = any(person.address == mail.recipient for person in place.promise.triage)
     text, files = message.text, message.attachments
     if is_handler:
@@ -47,7 +45,7 @@ def further_message(place: Installation, session: Session, mail: Mail) -> Spoken
         doubt=message.doubt if is_handler else None,
         ordered=done_by(session, message) if is_handler else (),
         received_at=message.at,
-        run_url=run_address(place, row.run_id if row else None) if is_handler else None,
+        run_url=address_of(place, session, ticket) if is_handler else None,
     )
     sealed = say.Message(**vars(notice), message=text, attachments=listed(files))
     return Spoken(sealed, notice, as_files(files))

@@ -5,11 +5,10 @@ from datetime import date, datetime
 from sqlalchemy.orm import Session
 
 from ..mailbox import wording_told as say
-from ..models.desk import DeskRun
 from ..models.outbox import Mail
 from ..models.ticket import Message, Ticket
 from .installation import Installation
-from .saved_links import run_address
+from .saved_links import address_of
 from .spoken import Spoken
 
 
@@ -52,10 +51,7 @@ def publication(place: Installation, session: Session, mail: Mail) -> Spoken:
 def assigned(place: Installation, session: Session, mail: Mail) -> Spoken:
     """To a handler: a ticket was given to them."""
     ticket, facts = _ticket(mail), mail.facts or {}
-    row = session.get(DeskRun, ticket.id)
-    notice = say.AssignedNotice(
-        ticket=ticket.reference, run_url=run_address(place, row.run_id if row else None)
-    )
+    notice = say.AssignedNotice(ticket=ticket.reference, run_url=address_of(place, session, ticket))
     return Spoken(say.Assigned(**vars(notice), by=facts["by"], reason=facts["because"] or None), notice)
 
 

@@ -102,7 +102,7 @@ class AtWork:
         """Where its run is in the UI."""
         row = self.row(reference)
         assert row is not None
-        return run_address(self.world.place, row.run_id)
+        return run_address(self.world.place, reference, row.run_id)
 
     def posts(self, reference: str, action: Action, *, who: str = "Balie", **form: Any) -> None:
         """Give an answer as the page does, and wait until it is taken."""
@@ -235,6 +235,8 @@ def test_an_overdue_ticket_is_found_by_filter_and_answered_with_a_fix_date(desk:
     late, fresh = desk.is_reported(days_ago=6), desk.is_reported(text="At https://www.voorbeeld.example/a.")
     page, promised = desk.page, in_days(40)
 
+    page.finds(str(desk.run(fresh).id), on=run_address(desk.world.place, fresh, None))
+    assert not page.lists(str(desk.run(late).id))
     page.finds(str(desk.run(late).id), on=saved_links(desk.world.place)["Overdue"]).click()
     assert not page.lists(str(desk.run(fresh).id))
     card = page.resumes(shows=late)

@@ -181,7 +181,7 @@ def test_open_tickets_stand_under_what_is_to_be_done_first(place: Records) -> No
     for title, reference in zip((*sections, waiting), (late, soon, week, fixed, asked), strict=True):
         assert [reference in line for line in under(page, title)] == [True], title
     [row] = under(page, "Due soon")
-    run = f"[{soon}]({run_address(place, '4711')})"
+    run = f"[{soon}]({run_address(place, soon, '4711')})"
     assert row == f"| {run} | answer Fri 20 Nov 14:05 | Received | Web team | Fatima | high | handler |  |"
     [row] = under(page, "Overdue")
     assert "| **overdue:** answer Wed 18 Nov 14:05 |" in row
@@ -304,7 +304,7 @@ def test_the_page_of_the_day_names_what_is_due(place: Records) -> None:
         noted = {"what": "exploited", "happened_at": ARRIVED, "by": "Fatima", "because": ""}
         milestone(session, ticket, promise=with_law, now=ARRIVED, **noted)
 
-    run = f"[{reference}]({run_address(place, None)})"
+    run = f"[{reference}]({run_address(place, reference, None)})"
     warning = f"- {run} Early warning, due Sun 22 Nov 14:05: Web team"
     assert under(the_duty(place), "Clocks of laws") == [warning]
     soon = the_duty(at(place, ARRIVED + 4 * DAY + HOUR))
@@ -337,7 +337,7 @@ def test_the_page_of_the_day_names_mails_messages_and_alarms_by_number(place: Re
 
     page = the_duty(place)
 
-    run = f"[{reference}]({run_address(place, None)})"
+    run = f"[{reference}]({run_address(place, reference, None)})"
     written = "written Thu 19 Nov 14:06"
     assert under(page, "Held") == [f"- {run} mail {numbers[0]}, copy for the IBD, {written}: in doubt"]
     assert under(page, "Undelivered") == [

@@ -1,7 +1,7 @@
 """The facts of the mail that keeps a reporter informed whose report was joined with another."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from .wording_facts import OnTicket
 from .wording_parts import Kind, Label
@@ -28,3 +28,6 @@ class Progress(OnTicket):
     is_closed: bool
     closed_because: Label | None
     expected_fix_on: date | None
+    embargo_ends_at: datetime | None
+    embargo_is_lifted: bool
+    publish_on: date | None

@@ -14,6 +14,7 @@ from .errors import Refused
 from .holding import hold
 from .milestones import FIX_DEPLOYED, milestones_of
 from .outbox import MailKind
+from .progress import pass_on
 from .promise import Promise
 from .telling import mail_reporter
 from .ticket import Ticket
@@ -56,6 +57,7 @@ def propose_embargo(
         promise=promise,
         now=now,
     )
+    pass_on(session, ticket, by=by, now=now)
 
 
 def propose_publication(
@@ -88,6 +90,7 @@ def propose_publication(
         promise=promise,
         now=now,
     )
+    pass_on(session, ticket, by=by, now=now)
 
 
 def _written(instant: datetime | None) -> str:

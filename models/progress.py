@@ -1,13 +1,14 @@
 """How reporters of joined tickets stay informed: of the problem, on their own ticket, and of nobody else.
 
 A ticket that was joined with another is closed, and what becomes of the problem happens on the other. Its
-reporter is told each time that this stands differently: the state, why it was closed, the expected fix date.
-What handlers write to the other reporter stays there, and no word tells that there is one.
+reporter is told each time that this stands differently: the state, why it was closed, the expected fix date,
+until when both keep silent, the day to publish on. What handlers write to the other reporter stays there,
+and no word tells that there is one.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -37,6 +38,9 @@ MEANINGS: Mapping[TicketState, tuple[str, str]] = {
 }
 #: Reasons that would tell of the other report or of who sent it.
 OF_ANOTHER = frozenset({R.DUPLICATE, R.WITHDRAWN, R.NO_RESPONSE, R.SPAM})
+#: The events of what we propose about making things known.
+PROPOSALS = ("embargo_proposed", "publication_proposed")
+LIFTED = "lifted"
 
 
 @dataclass(frozen=True)
@@ -46,21 +50,34 @@ class Progress:
     state: TicketState = TicketState.RECEIVED
     close_reason: CloseReason | None = None
     fix_on: date | None = None
+    embargo_ends_at: datetime | None = None
+    embargo_is_lifted: bool = False
+    publish_on: date | None = None
 
     @property
     def facts(self) -> dict[str, str]:
         """The same as a mail and the history hold it."""
-        reason = self.close_reason.value if self.close_reason else ""
-        return {"state": self.state.value, "reason": reason, "fix_on": str(self.fix_on or "")}
+        ends_at = self.embargo_ends_at
+        return {
+            "state": self.state.value,
+            "reason": self.close_reason.value if self.close_reason else "",
+            "fix_on": str(self.fix_on or ""),
+            "embargo": LIFTED if self.embargo_is_lifted else ends_at.isoformat() if ends_at else "",
+            "publish_on": str(self.publish_on or ""),
+        }
 
     @classmethod
     def read(cls, facts: Mapping[str, str]) -> "Progress":
         """The progress that a mail or the history holds."""
         reason, fix_on = facts["reason"], facts["fix_on"]
+        embargo, publish_on = facts.get("embargo", ""), facts.get("publish_on", "")  # not in version 0.1
         return cls(
             TicketState(facts["state"]),
             CloseReason(reason) if reason else None,
             date.fromisoformat(fix_on) if fix_on else None,
+            datetime.fromisoformat(embargo) if embargo not in ("", LIFTED) else None,
+            embargo == LIFTED,
+            date.fromisoformat(publish_on) if publish_on else None,
         )
 
 
@@ -69,8 +86,15 @@ def progress_behind(session: Session, ticket: Ticket) -> Progress | None:
     number = main_number(session, ticket.id)
     if number == ticket.id:
         return None
-    columns = select(Ticket.state, Ticket.close_reason, Ticket.expected_fix_on).where(Ticket.id == number)
-    return _as_told(*session.execute(columns).tuples().one())
+    columns = select(Ticket.id, Ticket.state, Ticket.close_reason, Ticket.expected_fix_on)
+    return _as_told(session, *session.execute(columns.where(Ticket.id == number)).tuples().one())
+
+
+def day_to_publish(on: date | None, embargo_ends_at: datetime | None, zone: tzinfo | None) -> date | None:
+    """The day that was proposed to publish on, unless it lies before the end of the silence."""
+    if on and embargo_ends_at and on < embargo_ends_at.astimezone(zone).date():
+        return None
+    return on
 
 
 def pass_on(
@@ -86,7 +110,7 @@ def pass_on(
     is_being_closed = ticket.state is TicketState.CLOSED and ticket.close_reason is None
     if is_being_closed or main_number(session, ticket.id) != ticket.id:
         return
-    progress = _as_told(ticket.state, ticket.close_reason, ticket.expected_fix_on)
+    progress = _as_told(session, ticket.id, ticket.state, ticket.close_reason, ticket.expected_fix_on)
     joined = newly_joined or tickets_joined_with(session, ticket)
     told = [one for one in joined if not have_one_reporter(one, ticket)]
     if not told or progress == (Progress() if newly_joined else _last_told(session, ticket)):
@@ -122,10 +146,22 @@ def last_told_at(session: Session, ticket: Ticket) -> datetime | None:
     return session.scalar(told.order_by(Event.seq.desc()).limit(1))
 
 
-def _as_told(state: TicketState, reason: CloseReason | None, fix_on: date | None) -> Progress:
-    if state is TicketState.CLOSED:
-        return Progress(state, None if reason in OF_ANOTHER else reason)
-    return Progress(state, fix_on=fix_on)
+def _as_told(
+    session: Session, number: int, state: TicketState, reason: CloseReason | None, fix_on: date | None
+) -> Progress:
+    proposed = select(Event.kind, Event.facts).where(Event.ticket_id == number, Event.kind.in_(PROPOSALS))
+    last = dict(session.execute(proposed.order_by(Event.seq)).tuples().all())
+    embargo, publication = last.get("embargo_proposed"), last.get("publication_proposed")
+    ends_at = embargo["ends_at"] if embargo else ""
+    is_closed = state is TicketState.CLOSED
+    return Progress(
+        state,
+        reason if is_closed and reason not in OF_ANOTHER else None,
+        None if is_closed else fix_on,
+        datetime.fromisoformat(ends_at).astimezone(UTC) if ends_at else None,
+        embargo is not None and not ends_at,
+        date.fromisoformat(publication["on"]) if publication else None,
+    )
 
 
 def _last_told(session: Session, ticket: Ticket) -> Progress:

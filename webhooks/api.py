@@ -13,12 +13,11 @@ from flask_smorest import Api, Blueprint
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
-from ..models.progress import Progress
 from . import words
 from .pages import status_behind
 from .schemas import ProblemSchema, StatusSchema
 from .site import Site
-from .status import Letter, Status
+from .status import Letter, Problem, Status
 
 PROBLEM = "application/problem+json"
 LANG = {
@@ -118,7 +117,7 @@ def wire(status: Status) -> dict[str, Any]:
         and {"code": status.waiting_on, "label": str(words.WAITING[status.waiting_on])},
         "shared_with_ibd": status.sharing,
         "closing": None if status.is_open else _closing(status),
-        "problem": status.problem and _problem(status.problem.progress),
+        "problem": status.problem and _problem(status.problem),
         "moves": [
             {"at": move.at, "to": move.to, "label": words.state_label(move.to), "because": move.because}
             for move in status.moves
@@ -132,8 +131,8 @@ def _closing(status: Status) -> dict[str, Any]:
     return {"at": status.closed_at, "code": reason, "label": words.close_label(reason) if reason else None}
 
 
-def _problem(progress: Progress) -> dict[str, Any]:
-    reason = progress.close_reason
+def _problem(problem: Problem) -> dict[str, Any]:
+    progress, reason = problem.progress, problem.progress.close_reason
     return {
         "state": progress.state,
         "label": words.state_label(progress.state),
@@ -141,6 +140,8 @@ def _problem(progress: Progress) -> dict[str, Any]:
         "closed_because": reason,
         "closed_because_label": words.close_label(reason) if reason else None,
         "expected_fix_on": progress.fix_on,
+        "embargo_ends_at": problem.embargo_ends_at,
+        "publish_on": problem.publish_on,
     }
 
 

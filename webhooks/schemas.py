@@ -113,6 +113,10 @@ class StandingSchema(Schema):
     expected_fix_on = fields.Date(
         allow_none=True, metadata={"description": "The day on or before which a solution is expected."}
     )
+    embargo_ends_at = _instant("Until when both are to keep silent, as we proposed last.", allow_none=True)
+    publish_on = fields.Date(
+        allow_none=True, metadata={"description": "The day on which we proposed to publish about it."}
+    )
 
 
 class StatusSchema(Schema):

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from ..models.clocks import Clock, ClockKind
 from ..models.milestones import FIX_DEPLOYED
 from ..models.outbox import Mail, MailKind, MailState
-from ..models.progress import Progress, last_told_at, progress_behind
+from ..models.progress import PROPOSALS, Progress, day_to_publish, last_told_at, progress_behind
 from ..models.states import CloseReason, TicketState
 from ..models.ticket import Direction, Event, Message, Reporter, Ticket, WaitingOn
 
@@ -94,6 +94,9 @@ class Problem:
 
     progress: Progress
     told_at: datetime | None
+    embargo_ends_at: datetime | None
+    embargo_has_ended: bool
+    publish_on: date | None
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,6 @@ class Status:
 
 
 MILESTONES = ("milestone", "milestone_withdrawn")
-PROPOSALS = ("embargo_proposed", "publication_proposed")
 
 # The reporter is told why in these; a report that is confirmed or taken up needs no reason.
 TOLD_WHY = frozenset({TicketState.INVALID, TicketState.DEFERRED, TicketState.CLOSED})
@@ -165,22 +167,30 @@ def status_of(session: Session, ticket: Ticket, *, now: datetime) -> Status:
         fix_is_late=ticket.is_open and not is_fixed and fix_on is not None and fix_on < now.date(),
         embargo_ends_at=embargo_ends_at,
         embargo_has_ended=embargo_ends_at is not None and embargo_ends_at <= now,
-        publish_on=_day_to_publish(proposals, embargo_ends_at, now),
+        publish_on=day_to_publish(_last_day(proposals), embargo_ends_at, now.tzinfo),
         sharing=Sharing(shared_at, with_identity=bool(shares)) if shared_at else None,
         credit=credit or "unasked",
         shares_identity=bool(shares),
         moves=moves,
         proposals=proposals,
         letters=_letters(session, ticket),
-        problem=_problem(session, ticket),
+        problem=_problem(session, ticket, now),
     )
 
 
-def _problem(session: Session, ticket: Ticket) -> Problem | None:
-    if ticket.close_reason is not CloseReason.DUPLICATE:
+def _problem(session: Session, ticket: Ticket, now: datetime) -> Problem | None:
+    is_joined = ticket.close_reason is CloseReason.DUPLICATE
+    progress = progress_behind(session, ticket) if is_joined else None
+    if progress is None:
         return None
-    progress = progress_behind(session, ticket)
-    return Problem(progress, last_told_at(session, ticket)) if progress else None
+    ends_at = progress.embargo_ends_at
+    return Problem(
+        progress=progress,
+        told_at=last_told_at(session, ticket),
+        embargo_ends_at=ends_at,
+        embargo_has_ended=ends_at is not None and ends_at <= now,
+        publish_on=day_to_publish(progress.publish_on, ends_at, now.tzinfo),
+    )
 
 
 def outcome_of(
@@ -221,14 +231,9 @@ def _promises(session: Session, ticket: Ticket) -> Promises:
     return credit, shares, due_at, stopped_at, sent_at
 
 
-def _day_to_publish(
-    proposals: tuple[Proposal, ...], embargo_ends_at: datetime | None, now: datetime
-) -> date | None:
-    """The day that was proposed last, unless it lies before the end of the silence."""
-    day = next((one.publish_on for one in reversed(proposals) if one.publish_on), None)
-    if day and embargo_ends_at and day < embargo_ends_at.astimezone(now.tzinfo).date():
-        return None
-    return day
+def _last_day(proposals: tuple[Proposal, ...]) -> date | None:
+    """The day that was proposed last to publish on."""
+    return next((one.publish_on for one in reversed(proposals) if one.publish_on), None)
 
 
 def _history(session: Session, ticket: Ticket) -> tuple[tuple[Move, ...], tuple[Proposal, ...], str, bool]:

@@ -7,10 +7,13 @@ from datetime import timedelta
 import pytest
 from meldbalie.flows.mails import letter
 from meldbalie.models import acts
+from meldbalie.models.embargo import propose_embargo, propose_publication
 from meldbalie.models.filing import Received, join_ticket, open_ticket
 from meldbalie.models.joining import join
 from meldbalie.models.links import make_link
+from meldbalie.models.milestones import milestone
 from meldbalie.models.outbox import Mail, MailKind
+from meldbalie.models.progress import Progress
 from meldbalie.models.states import CloseReason
 from meldbalie.models.threads import Standing
 from meldbalie.models.ticket import Ticket
@@ -114,6 +117,48 @@ def test_neither_reporter_reads_a_word_of_the_other_in_mail_or_on_the_page(world
             assert secret.casefold() not in said.casefold()
     assert TO_ANNA not in brams
     assert "Fatima" not in annas + brams
+
+
+def test_both_reporters_hear_until_when_to_keep_silent_and_when_we_would_publish(world: World) -> None:
+    how = {"by": "Fatima", "text": TO_ANNA, "promise": world.place.promise}
+    now = world.present()
+    ends_at = now + timedelta(days=10)
+    on = world.place.promise.local_day(ends_at) + timedelta(days=1)
+    with world.place.database.unit_of_work() as session:
+        first, second = two_reports(world, session)
+        propose_embargo(session, first, ends_at=ends_at, now=now, **how)
+        link = make_link(session, second, at=now)
+    silent = page_of(world, link)
+    with world.place.database.unit_of_work() as session:
+        ticket = session.get_one(Ticket, 1)
+        noted = {"what": "fix_deployed", "happened_at": now, "by": "Fatima", "because": ""}
+        milestone(session, ticket, promise=world.place.promise, now=now, **noted)
+        propose_publication(session, ticket, on=on, now=now, **how)
+        propose_embargo(session, ticket, ends_at=ends_at + timedelta(days=5), now=now, **how)
+    later = page_of(world, link)
+    with world.place.database.unit_of_work() as session:
+        propose_embargo(session, session.get_one(Ticket, 1), ends_at=None, now=now, **how)
+        session.flush()
+        brams = read_by(world, session, BRAM)
+        told = session.scalars(select(Mail.facts).where(Mail.kind == MailKind.PROGRESS).order_by(Mail.id))
+        stood = [Progress.read(facts or {}) for facts in told]
+
+    assert [(one.embargo_ends_at, one.embargo_is_lifted, one.publish_on) for one in stood] == [
+        (ends_at, False, None),
+        (ends_at, False, on),
+        (ends_at + timedelta(days=5), False, on),
+        (None, True, on),
+    ]
+    assert "make nothing known about it until" in brams
+    assert f"publish about it on {on:%A} {on.day} {on:%B %Y}" in brams
+    assert (
+        brams.count("We propose to publish") == brams.count("taken back") + 1
+    )  # not while silence is longer
+    assert "Both of us keep silent until" in silent
+    assert "Publication proposed on" not in silent + later
+    assert "Publication proposed on" in page_of(world, link)
+    assert ends_at.strftime("%Y-%m-%dT%H:%M:%S") in silent
+    assert TO_ANNA not in brams + silent + later
 
 
 def test_one_reporter_of_two_tickets_may_read_the_number_of_the_other(world: World) -> None:

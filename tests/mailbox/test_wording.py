@@ -135,6 +135,9 @@ PROGRESS = Progress(
     is_closed=False,
     closed_because=None,
     expected_fix_on=date(2026, 12, 24),
+    embargo_ends_at=None,
+    embargo_is_lifted=False,
+    publish_on=None,
 )
 TOLD = Told(ticket=TICKET, message="Dank.\n\n    Wij kijken in de logs.")
 ASKED = Asked(ticket=TICKET, message="Welke browser was het?\n\n    En welke versie?")
@@ -764,6 +767,23 @@ def test_the_progress_of_a_joined_report_is_state_reason_and_date() -> None:
     assert "We cannot name a date" in english(undated)
     assert f"{STATE.nl}: opgelost {NEXT.nl} Vragen?" in dutch(closed)
     assert f"{STATE.en}: remediated {NEXT.en} Questions?" in english(closed)
+
+
+def test_the_progress_of_a_joined_report_says_what_we_propose_to_make_known() -> None:
+    silent = word(replace(PROGRESS, embargo_ends_at=DUE), DESK)
+    lifted = word(replace(PROGRESS, embargo_is_lifted=True), DESK)
+    solved = word(replace(PROGRESS, is_closed=True, publish_on=date(2026, 12, 24)), DESK)
+
+    for said in (dutch(word(PROGRESS, DESK)), dutch(solved)):
+        assert "niets over bekendmaken" not in said
+        assert "ingetrokken" not in said
+    assert "er niets over bekendmaken tot donderdag 26 november 2026" in dutch(silent)
+    assert "make nothing known about it until Thursday 26 November 2026" in english(silent)
+    assert "Ons voorstel om tot een bepaald moment niets bekend te maken, is ingetrokken." in dutch(lifted)
+    assert "until a certain moment is taken back" in english(lifted)
+    assert "er iets over te publiceren op donderdag 24 december 2026" in dutch(solved)
+    assert "publish about it on Thursday 24 December 2026" in english(solved)
+    assert "Without your consent we do not name you" in english(solved)
 
 
 def test_a_rung_names_clock_share_owner_and_whether_it_is_breached() -> None:

@@ -9,26 +9,32 @@ from meldbalie.flows.deliver import deliver
 from meldbalie.flows.intake import intake
 from meldbalie.flows.key_watch import watch_keys
 from meldbalie.flows.sweep import fire_what_is_due
+from meldbalie.mailbox.compose import Draft, plain
 from meldbalie.mailbox.keyring import Keyring
 from meldbalie.models import acts
 from meldbalie.models.alarms import AlarmKind, Look, take_note, tell_of_alarms
+from meldbalie.models.assigning import give_to_handler
 from meldbalie.models.delivery import parked, try_again
-from meldbalie.models.filing import Received
+from meldbalie.models.filing import Received, open_ticket
+from meldbalie.models.joining import join
 from meldbalie.models.key_problems import heed_key
 from meldbalie.models.outbox import Mail, MailKind, MailState
 from meldbalie.models.owners import Owner
 from meldbalie.models.ticket import ticket_called
-from meldbalie.tests.flows.glances import answers, goes_round, outbox, reply_address
+from meldbalie.tests.flows.glances import answers, fills_in, goes_round, outbox, reply_address
 from meldbalie.tests.flows.test_intake_verdicts import bounce, sealed_to_somebody_else
 from meldbalie.tests.flows.world import World
 from sqlalchemy import select, update
 
 FIRST = "CVD-2026-0001"
-#: What handlers cause one by one; a confirmation that is sent again brings a new link (test_confirming).
-OF_THE_DESK = {
-    *(MailKind.PROGRESS, MailKind.TOLD, MailKind.ASKED, MailKind.EMBARGO, MailKind.PUBLICATION),
-    *(MailKind.ORDER_REPLY, MailKind.ASSIGNED, MailKind.CONFIRM),
-}
+#: What handlers do in the form, each with a mail of its own.
+IN_THE_FORM: tuple[dict[str, str], ...] = (
+    {"action": "write to the reporter: no answer yet", "text": "Wij kijken."},
+    {"action": "propose the embargo's end", "embargo_ends_at": "2126-12-01 12:00"},
+    {"action": "note a milestone", "milestone": "fix_deployed"},
+    {"action": "propose publication", "publish_on": "2126-12-02"},
+    {"action": "ask the reporter", "text": "Welke browser?"},
+)
 
 
 @pytest.fixture
@@ -53,8 +59,10 @@ def everything_said(world: World) -> World:
         take_note(session, [Look(AlarmKind.UNDECIDED, frozenset({"1"}))], now=now)
         tell_of_alarms(session, world.place.promise, now=now)
     answers(world, FIRST)
+    _handlers_are_at_work(world)
     sends_again(world)
-    assert {mail.kind for mail in outbox(world)} == set(MailKind) - OF_THE_DESK
+    # A confirmation is sent where PINs are not used; sent again it brings a new link (test_confirming).
+    assert {mail.kind for mail in outbox(world)} == set(MailKind) - {MailKind.CONFIRM}
     assert {mail.state for mail in outbox(world)} == {MailState.SENT}
     return world
 
@@ -84,6 +92,30 @@ def _key_of_an_owner_ends(world: World) -> None:
     assert watch_keys(world.place, world.place.keyring) == []
 
 
+def _handlers_are_at_work(world: World) -> None:
+    for form in IN_THE_FORM:
+        assert fills_in(world.place, FIRST, **form) == "applied", form
+    now = world.present()
+    with world.place.database.unit_of_work() as session:
+        network_team = world.people.network_team
+        again = Received(arrived_at=now, subject="", text="Weer.", address=network_team.address)
+        joined = open_ticket(session, again, world.place.promise, now=now)
+        join(session, joined, to=FIRST, by="Balie", because="", promise=world.place.promise, now=now)
+        ticket, team = ticket_called(session, FIRST), world.place.promise.triage
+        give_to_handler(session, ticket, to="Balie", team=team, by="Fatima", because="", now=now)
+    order = Draft(
+        sender_name="Balie",
+        sender=world.people.handler.address,
+        recipient=reply_address(world, FIRST, "staff"),
+        subject="Ticket",
+        body="accept",
+        message_id="<unsigned@voorbeeld.example>",
+        date=now,
+    )
+    world.arrives(plain(order))
+    goes_round(world)
+
+
 def sends_again(world: World) -> None:
     """A handler lets everything that is parked leave once more."""
     with world.place.database.unit_of_work() as session:
@@ -97,7 +129,7 @@ def told(world: World) -> Counter[tuple[str, str, str]]:
     people = world.people
     return Counter(
         (person.name, mail.subject, re.sub(r"/s/[\w-]+", "/s/", mail.text))
-        for person in (people.handler, people.web_team, people.reporter, people.ibd)
+        for person in (people.handler, people.web_team, people.network_team, people.reporter, people.ibd)
         for mail in world.read_by(person)
     )
 

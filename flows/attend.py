@@ -34,6 +34,7 @@ from .desk import prefect_api
 from .discretion import WorkFailed, discreet
 from .installation import Installation, installation
 from .runs import Given
+from .saved_links import OPEN_STATES
 from .shifts import Shift, begin_again, tell
 
 PAUSE_SECONDS = 0.5
@@ -185,7 +186,7 @@ class Desk:
         look, closed_after = showing.look(self._place), self._place.clock() - LATELY
         with self._place.database.reading() as session:
             tickets = tickets_to_show(session, closed_after=closed_after)
-        for one in tickets:
+        for one in sorted(tickets, key=_urgency):
             run = alive.pop(one.row.run_id or "", None) if one.row else None
             was_pressed = run is not None and run.state is not None and run.state.is_scheduled()
             if not was_pressed and not _is_right(one, run, look):
@@ -195,6 +196,12 @@ class Desk:
                 self._to_show[reference] = True
             else:
                 self._end_if_ours(run)
+
+
+def _urgency(one: Shown) -> int:
+    """Where a ticket stands among those that have to be shown anew, by how it was shown last."""
+    shown = showing.was_shown(one.row)
+    return OPEN_STATES.index(shown.state) if shown and shown.state in OPEN_STATES else len(OPEN_STATES)
 
 
 def _is_right(one: Shown, run: FlowRun | None, look: str) -> bool:

@@ -106,12 +106,16 @@ class AtWork:
 
     def posts(self, reference: str, action: Action, *, who: str = "Balie", **form: Any) -> None:
         """Give an answer as the page does, and wait until it is taken."""
-        number = self.asked(reference)
-        with api() as client:
-            given = {"run_input": {"action": action.value, "who": who, **form}}
-            said = client._client.post(f"/flow_runs/{self.run(reference).id}/resume", json=given)
-        assert said.json()["status"] == "ACCEPT", said.text
-        self.was_taken(reference, number)
+        given = {"run_input": {"action": action.value, "who": who, **form}}
+
+        def accepted() -> int | None:
+            number = self.asked(reference)
+            with api() as client:
+                said = client._client.post(f"/flow_runs/{self.run(reference).id}/resume", json=given)
+            assert said.json()["status"] in ("ACCEPT", "ABORT"), said.text
+            return number if said.json()["status"] == "ACCEPT" else None  # the form was being made anew
+
+        self.was_taken(reference, until(accepted, f"a form for {action}"))
 
     def does(self, reference: str, action: Action, **form: Any) -> None:
         """An answer that is not refused."""

@@ -234,6 +234,23 @@ def test_a_new_prefect_database_is_filled_again(desk: Desk, world: World) -> Non
     assert named(run_of(world, FIRST)) == "PAUSED Received"
 
 
+def test_a_new_prefect_database_shows_what_is_overdue_before_the_rest(desk: Desk, world: World) -> None:
+    answers(world, FIRST)
+    world.arrives(world.reports())
+    goes_round(world)
+    world.present.passes(days=6)
+    turns(desk)
+    before = run_of(world, FIRST), run_of(world, SECOND)
+    assert [named(run) for run in before] == ["PAUSED Received", "PAUSED Overdue"]
+    with prefect_api() as client:
+        for run in before:
+            client.delete_flow_run(run.id)
+
+    desk.go_round()
+
+    assert list(desk._to_show) == [SECOND, FIRST]
+
+
 def test_a_run_of_a_deployment_that_is_gone_is_not_taken_for_this_one(desk: Desk, world: World) -> None:
     before = run_of(world, FIRST)
     with prefect_api() as client:

@@ -19,6 +19,7 @@ from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_HOME,
+    PREFECT_LOGGING_TO_API_BATCH_INTERVAL,
     temporary_settings,
 )
 
@@ -63,6 +64,7 @@ def running_prefect() -> Generator[PrefectServer]:
                 PREFECT_API_URL: server.api_url,
                 PREFECT_HOME: home,
                 PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+                PREFECT_LOGGING_TO_API_BATCH_INTERVAL: 0.1,
             }
         ),
     ):

@@ -1,6 +1,7 @@
 """A real Chromium for which every other host is one of ours, which notes each connection."""
 
 import json
+import re
 import socketserver
 import threading
 from collections.abc import Callable, Generator, Mapping
@@ -21,7 +22,9 @@ SWITCHES = (
 )
 SECONDS = 60
 #: Where Chromium turns to for itself, whatever page it shows: they do not exist here.
-OF_THE_BROWSER_ITSELF = ("*.google.com", "*.googleapis.com")
+OF_THE_BROWSER_ITSELF = ("*.google.com", "*.googleapis.com", "*.gstatic.com", "*.gvt1.com")
+TLS_HANDSHAKE = b"\x16"
+A_HOST = re.compile(rb"(?:[a-z0-9-]+\.)+[a-z]{2,}")
 NOTE_REFUSALS = """
     window.refused = [];
     addEventListener("securitypolicyviolation", (event) => {
@@ -50,7 +53,10 @@ class _Call(socketserver.BaseRequestHandler):
     server: Elsewhere
 
     def handle(self) -> None:
-        self.server.calls.append(self.request.recv(4096))
+        said = self.request.recv(4096)
+        if said.startswith(TLS_HANDSHAKE):
+            said = b"TLS, " + b" ".join(A_HOST.findall(said))
+        self.server.calls.append(said)
         self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
 

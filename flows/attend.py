@@ -21,6 +21,7 @@ from sqlalchemy import select
 
 from ..models import confirmations
 from ..models.desk import (
+    DeskRun,
     Shown,
     ticket_of_run,
     tickets_changed_by_time,
@@ -60,9 +61,10 @@ def attend(minutes: float | None = None) -> int:
 
 
 def _turn(desk: "Desk", shift: Shift) -> int:
-    taken = desk.carry_out_confirmed()  # which needs no Prefect
+    taken = 0
     try:
         while shift.is_ours():
+            taken += desk.carry_out_confirmed()  # first, for it needs no Prefect
             taken += desk.take_answers()
             desk.look_around()
             if not desk.show_some():
@@ -84,19 +86,19 @@ class Desk:
         self._client = client
         self._deployment = runs.deployment(client)
         self._to_show: dict[str, bool] = {}
+        self._failed = set[str]()
         self._seen = set[int]()
         self._next_round = self._next_refresh = 0.0
 
     def take_answers(self) -> int:
         """Apply what handlers answered; gives how many of them."""
         taken = 0
-        for run in list(runs.runs_of(self._client, self._deployment, StateType.SCHEDULED)):
-            reference = self._ticket_of(str(run.id))
-            if reference is None:
-                self._end_if_ours(run)
-                continue
-            with _by_itself(reference):
-                taken += self._take(reference, runs.given(self._client, str(run.id)), str(run.id))
+        for run in list(runs.runs_of(self._client, StateType.SCHEDULED)):
+            reference = self._ticket_of(str(run.id)) or self._ticket_of_stray(run)
+            with _by_itself(reference or "a run of no ticket"):
+                if reference is not None:
+                    taken += self._take(reference, runs.given(self._client, str(run.id)), str(run.id))
+                self._end_if_stray(run)
         return taken
 
     def look_around(self) -> None:
@@ -106,7 +108,8 @@ class Desk:
             self.go_round()
             self._next_round = now + ROUND_SECONDS
         for reference in self._news():
-            self._to_show.setdefault(reference, False)
+            if reference not in self._failed:
+                self._to_show.setdefault(reference, False)
         if now >= self._next_refresh:
             with _by_itself("overview"):
                 overview.refresh(self._place)
@@ -117,12 +120,17 @@ class Desk:
             ticket_events.emit_pending(self._place)
 
     def show_some(self) -> int:
-        """Show some of the tickets that are to be shown; gives how many."""
+        """Show some of the tickets that are to be shown; gives how many.
+
+        What fails is tried again in the next round, not at once and for ever.
+        """
         some = list(self._to_show)[:AT_ONCE]
         for reference in some:
             anyhow = self._to_show.pop(reference)
+            self._failed.add(reference)
             with _by_itself(reference):
                 self._show(reference, anyhow=anyhow)
+                self._failed.remove(reference)
         return len(some)
 
     def _show(self, reference: str, *, anyhow: bool) -> None:
@@ -156,15 +164,22 @@ class Desk:
         with self._place.database.reading() as session:
             return ticket_of_run(session, run_id)
 
-    def _end_if_ours(self, run: FlowRun) -> None:
-        """End a run that shows no ticket, unless it is of another installation on the same server."""
-        reference = str(run.parameters.get("reference", ""))
+    def _ticket_of_stray(self, run: FlowRun) -> str | None:
+        """The ticket of a run of ours that nobody knows of: whoever made it was killed over it."""
+        reference, key = str(run.parameters.get("reference", "")), run.idempotency_key
         theirs = select(Ticket.opened_at).where(Ticket.reference == reference)
         with self._place.database.reading() as session:
             opened_at = session.scalars(theirs).one_or_none()
-        if run.idempotency_key is None or (
-            opened_at and showing.is_of(run.idempotency_key, reference, opened_at)
-        ):
+        is_ours = key and opened_at and showing.is_of(key, reference, opened_at)
+        return reference if is_ours else None
+
+    def _end_if_stray(self, run: FlowRun) -> None:
+        """End a run that was started by hand, or whose ticket another one shows."""
+        reference = self._ticket_of_stray(run)
+        shows = select(DeskRun.run_id).join(Ticket).where(Ticket.reference == reference)
+        with self._place.database.reading() as session:
+            shown_by = session.scalars(shows).one_or_none()
+        if run.idempotency_key is None or shown_by not in (None, str(run.id)):
             runs.end(self._client, str(run.id), "Superseded", "another run shows this ticket")
 
     def _news(self) -> list[str]:
@@ -179,23 +194,22 @@ class Desk:
     def go_round(self) -> None:
         """Compare every run with its ticket."""
         self._deployment = runs.deployment(self._client)
-        alive = {
-            str(run.id): run
-            for run in runs.runs_of(self._client, self._deployment, StateType.PAUSED, *runs.IN_HAND)
-        }
+        self._failed.clear()
+        alive = {str(run.id): run for run in runs.runs_of(self._client, StateType.PAUSED, *runs.IN_HAND)}
         look, closed_after = showing.look(self._place), self._place.clock() - LATELY
         with self._place.database.reading() as session:
             tickets = tickets_to_show(session, closed_after=closed_after)
         for one in sorted(tickets, key=_urgency):
             run = alive.pop(one.row.run_id or "", None) if one.row else None
             was_pressed = run is not None and run.state is not None and run.state.is_scheduled()
-            if not was_pressed and not _is_right(one, run, look):
+            is_ours = run is None or run.deployment_id == self._deployment
+            if not was_pressed and not (is_ours and _is_right(one, run, look)):
                 self._to_show[one.reference] = True
         for run_id, run in alive.items():
             if reference := self._ticket_of(run_id):  # it was closed long ago
                 self._to_show[reference] = True
             else:
-                self._end_if_ours(run)
+                self._end_if_stray(run)
 
 
 def _urgency(one: Shown) -> int:

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId, FlowRunFilter
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter
 from prefect.client.schemas.filters import FlowRunFilterState as StateFilter
 from prefect.client.schemas.filters import FlowRunFilterStateType as StateTypeFilter
 from prefect.client.schemas.objects import FlowRun, FlowRunInput, State, StateDetails, StateType
@@ -54,6 +54,15 @@ class Given:
     response: Mapping[str, Any]
 
 
+class OfAnotherDeployment(Exception):
+    """A run belongs to a deployment that is not the desk's any more; ``answers`` are what was given there."""
+
+    def __init__(self, answers: list[Given]) -> None:
+        """Take what was answered, for whoever makes another run."""
+        super().__init__()
+        self.answers = answers
+
+
 def deployment(client: SyncPrefectClient) -> UUID:
     """The deployment that the runs of tickets belong to; made where there is none. Nobody works it."""
     try:
@@ -65,14 +74,17 @@ def deployment(client: SyncPrefectClient) -> UUID:
     return made
 
 
-def runs_of(client: SyncPrefectClient, belonging_to: UUID, *types: StateType) -> Iterator[FlowRun]:
-    """The runs of tickets that are in one of these states, in any order."""
+def runs_of(client: SyncPrefectClient, *types: StateType) -> Iterator[FlowRun]:
+    """The runs of tickets that are in one of these states, in any order, whatever their deployment.
+
+    When a deployment is deleted, its runs stay and can still be answered.
+    """
     which = FlowRunFilter(state=StateFilter(type=StateTypeFilter(any_=list(types))))
-    of_it = DeploymentFilter(id=DeploymentFilterId(any_=[belonging_to]))
+    of_tickets = FlowFilter(name=FlowFilterName(any_=[FLOW]))
     offset = 0
     while True:
         page = client.read_flow_runs(
-            deployment_filter=of_it,
+            flow_filter=of_tickets,
             flow_run_filter=which,
             limit=AT_ONCE,
             offset=offset,
@@ -108,12 +120,14 @@ def ask(
 ) -> list[Given]:
     """Put a form in the place of the one before; gives what was answered to that in the meantime.
 
-    Raises :class:`ObjectNotFound` when the run is gone.
+    Raises :class:`ObjectNotFound` when the run is gone, and ends one :class:`OfAnotherDeployment`: a worker
+    may work it.
     """
     run = UUID(run_id)
-    if client.read_flow_run(run).deployment_id != belonging_to:  # of an earlier version, which a worker works
+    if client.read_flow_run(run).deployment_id != belonging_to:
+        answers = given(client, run_id)
         end(client, run_id, "Superseded", "another run shows this ticket")
-        raise ObjectNotFound(LookupError(run_id))
+        raise OfAnotherDeployment(answers)
     _give(client, run, question)
     client.set_flow_run_state(run, _paused(shown, question.number), force=True)
     client.update_flow_run(run, name=shown.name, tags=shown.tags)

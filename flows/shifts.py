@@ -16,7 +16,14 @@ from typing import Any, Self
 from uuid import uuid4
 
 from prefect import Flow
-from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
@@ -199,9 +206,21 @@ def start_shifts(names: Iterable[str], *, at: datetime | None = None) -> None:
 def begin_again(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Start the successor of a run whose process was killed; for Prefect to call when it crashes.
 
-    What killed one that lived for less than a minute may kill the next as well, which therefore comes later.
+    What killed one that lived for less than a minute may kill the next as well, which therefore comes later,
+    and only where none waits to begin.
     """
     began_at = flow_run.start_time or flow_run.expected_start_time
     was_short = began_at is None or state.timestamp - began_at < SHORTEST_LIFE
     with discreet(flow.name):
-        start_shifts([flow.name], at=state.timestamp + BREATH if was_short else None)
+        if not was_short:
+            start_shifts([flow.name])
+        elif not _waits_to_begin(flow.name):
+            start_shifts([flow.name], at=state.timestamp + BREATH)
+
+
+def _waits_to_begin(name: str) -> bool:
+    of_it = FlowFilter(name=FlowFilterName(any_=[name]))
+    scheduled = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
+    with prefect_api() as client:
+        which = FlowRunFilter(state=scheduled)
+        return bool(client.read_flow_runs(flow_filter=of_it, flow_run_filter=which, limit=1))

@@ -7,7 +7,6 @@ answered to a form that was replaced meanwhile is given back, to be applied.
 import hashlib
 import inspect
 import json
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -24,7 +23,7 @@ from . import acting, card, forms, runs, view
 from .answer_templates import answer_templates
 from .desk import local
 from .installation import Records
-from .runs import Given, Question
+from .runs import Given, OfAnotherDeployment, Question
 from .view import View
 
 MOST_MADE = 10
@@ -69,19 +68,26 @@ def show(
 def _ask(
     client: SyncPrefectClient, deployment: UUID, wanted: Showing, question: Question
 ) -> tuple[str, int, list[Given]]:
+    answers = list[Given]()
     if wanted.run_id:
         try:
-            return (
-                wanted.run_id,
-                wanted.made,
-                runs.ask(client, deployment, wanted.run_id, wanted.view, question),
-            )
+            answers = runs.ask(client, deployment, wanted.run_id, wanted.view, question)
         except ObjectNotFound:  # somebody deleted it, or Prefect's database is a new one
             pass
+        except OfAnotherDeployment as ended:
+            answers = ended.answers
+        else:
+            return wanted.run_id, wanted.made, answers
     for made in range(wanted.made + 1, wanted.made + MOST_MADE):
         once = f"{wanted.once}/{made}"
-        with suppress(ObjectNotFound):  # one of this number was made before, by what is there no more
-            return runs.make(client, deployment, wanted.reference, once, wanted.view, question), made, []
+        try:
+            run_id = runs.make(client, deployment, wanted.reference, once, wanted.view, question)
+        except ObjectNotFound:  # one of this number was made before, by what is there no more
+            continue
+        except OfAnotherDeployment as ended:
+            answers += ended.answers
+        else:
+            return run_id, made, answers
     raise LookupError(f"{wanted.reference}: no number is left for its run")
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 from meldbalie.flows import runs, showing
 from meldbalie.flows.attend import Desk, attend
@@ -264,6 +265,55 @@ def test_a_run_of_a_deployment_that_is_gone_is_not_taken_for_this_one(desk: Desk
     assert again.id != before.id
     assert resumes(again, **ANSWER) == "ACCEPT"
     assert turns(desk) == 1
+
+
+def test_what_was_answered_when_the_deployment_had_gone_is_taken(desk: Desk, world: World) -> None:
+    before = run_of(world, FIRST)
+    with prefect_api() as client:
+        client.delete_deployment(client.read_deployment_by_name(runs.DEPLOYMENT).id)
+    assert resumes(before, **ANSWER) == "ACCEPT"
+
+    turns(desk)
+
+    assert history(world, FIRST).count("answered") == 1
+    assert run_of(world, FIRST).id != before.id
+    with prefect_api() as client:
+        assert named(client.read_flow_run(before.id)) == "COMPLETED Superseded"
+        assert client.filter_flow_run_input(before.id, "", 200, exclude_keys=set()) == []
+
+
+def test_what_was_answered_in_a_run_that_we_do_not_know_of_is_taken(desk: Desk, world: World) -> None:
+    before = run_of(world, FIRST)
+    with (
+        world.place.database.unit_of_work() as session
+    ):  # whoever made it was killed before they wrote it down
+        row = session.get_one(DeskRun, 1)
+        row.run_id, row.made, row.shown = None, 0, None
+    assert resumes(before, **ANSWER) == "ACCEPT"
+
+    turns(desk)
+
+    assert history(world, FIRST).count("answered") == 1
+    assert run_of(world, FIRST).id == before.id
+    assert named(run_of(world, FIRST)) == "PAUSED Received"
+
+
+def test_a_ticket_that_cannot_be_shown_is_not_tried_at_once_and_for_ever(
+    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.look_around()
+    world.present.passes(days=5)  # what it is called changes by time alone
+    with monkeypatch.context() as broken:
+        broken.setattr(showing, "show", lambda *_, **__: (_ for _ in ()).throw(httpx.ReadError("500")))
+        desk.look_around()
+        assert desk.show_some() == 1
+        desk.look_around()
+        assert desk.show_some() == 0
+
+    desk.go_round()
+    desk.look_around()
+    assert desk.show_some() == 1
+    assert named(run_of(world, FIRST)) == "PAUSED Overdue"
 
 
 def test_a_new_version_of_our_code_shows_every_ticket_anew(

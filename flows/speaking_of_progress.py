@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from ..mailbox import wording_progress as say
 from ..mailbox.wording_parts import Label
 from ..models.outbox import Mail
-from ..models.progress import MEANINGS, Progress, day_to_publish
+from ..models.progress import LIFTED, MEANINGS, Progress, day_to_publish
 from ..models.states import CLOSE_LABELS, STATE_LABELS, TicketState
 from .installation import Installation
 from .spoken import Spoken
@@ -29,7 +29,7 @@ def progress(place: Installation, session: Session, mail: Mail) -> Spoken:
             closed_because=Label(*CLOSE_LABELS[told.close_reason]) if told.close_reason else None,
             expected_fix_on=told.fix_on,
             embargo_ends_at=told.embargo_ends_at,
-            embargo_is_lifted=told.embargo_is_lifted,
+            embargo_is_lifted=mail.facts.get("embargo") == LIFTED,
             publish_on=day_to_publish(told.publish_on, told.embargo_ends_at, zone),
         ),
         say.ProgressPlain(ticket=number),

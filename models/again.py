@@ -8,13 +8,14 @@ linked to.
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from .errors import Refused
 from .filing import Received, ReceivedFile, open_ticket
 from .holding import hold
 from .owners import Owner
+from .progress import pass_on
 from .promise import Promise
 from .routing import route
 from .states import TicketState
@@ -41,9 +42,13 @@ def reopen(
     again = _second(session, ticket, ticket.owner, promise, arrived_at=now, now=now)
     again.record(REOPENS, by=by, at=now, because=because, other=ticket.reference)
     ticket.record("reopened", by=by, at=now, because=because, other=again.reference)
-    joined = select(Suggestion).where(Suggestion.other_id == ticket.id, Suggestion.joined.is_(True))
-    for one in session.scalars(joined):  # their reporters go on being informed
-        one.other = again
+    of_either = or_(Suggestion.other_id == ticket.id, Suggestion.ticket_id == ticket.id)
+    for one in session.scalars(select(Suggestion).where(of_either, Suggestion.joined.is_(True))):
+        if one.other is ticket:  # their reporters go on being informed
+            one.other = again
+        else:  # it is no part of another one any more
+            one.joined = False
+    pass_on(session, again, by=by, now=now, reopens=ticket)
     return again
 
 

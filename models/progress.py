@@ -51,20 +51,32 @@ class Progress:
     close_reason: CloseReason | None = None
     fix_on: date | None = None
     embargo_ends_at: datetime | None = None
-    embargo_is_lifted: bool = False
     publish_on: date | None = None
 
     @property
     def facts(self) -> dict[str, str]:
         """The same as a mail and the history hold it."""
-        ends_at = self.embargo_ends_at
         return {
             "state": self.state.value,
             "reason": self.close_reason.value if self.close_reason else "",
             "fix_on": str(self.fix_on or ""),
-            "embargo": LIFTED if self.embargo_is_lifted else ends_at.isoformat() if ends_at else "",
+            "embargo": self.embargo_ends_at.isoformat() if self.embargo_ends_at else "",
             "publish_on": str(self.publish_on or ""),
         }
+
+    def news(self, before: "Progress", now: datetime) -> dict[str, str]:
+        """What a mail says of it to somebody who was told another one before.
+
+        What we propose is proposed once, and not when it has passed; what they were told of is taken back.
+        """
+        facts, ends_at, on = self.facts, self.embargo_ends_at, self.publish_on
+        if ends_at == before.embargo_ends_at or (ends_at and ends_at <= now):
+            facts["embargo"] = ""
+        elif not ends_at:
+            facts["embargo"] = LIFTED
+        if on == before.publish_on or (on and on < now.date()):
+            facts["publish_on"] = ""
+        return facts
 
     @classmethod
     def read(cls, facts: Mapping[str, str]) -> "Progress":
@@ -76,7 +88,6 @@ class Progress:
             CloseReason(reason) if reason else None,
             date.fromisoformat(fix_on) if fix_on else None,
             datetime.fromisoformat(embargo) if embargo not in ("", LIFTED) else None,
-            embargo == LIFTED,
             date.fromisoformat(publish_on) if publish_on else None,
         )
 
@@ -98,12 +109,19 @@ def day_to_publish(on: date | None, embargo_ends_at: datetime | None, zone: tzin
 
 
 def pass_on(
-    session: Session, ticket: Ticket, *, by: str, now: datetime, newly_joined: Sequence[Ticket] = ()
+    session: Session,
+    ticket: Ticket,
+    *,
+    by: str,
+    now: datetime,
+    newly_joined: Sequence[Ticket] = (),
+    reopens: Ticket | None = None,
 ) -> None:
     """Tell the reporters of the tickets joined with this one how it stands, if that is new to them.
 
     Hold the ticket first. Its own reporter has been told, also of a second report of theirs. What was said
-    before to others is told to those that were ``newly_joined``. Nothing waits for the joined tickets: mails
+    before to others is told to those that were ``newly_joined``; whoever was told of the one that this
+    ``reopens`` goes on from there. Nothing waits for the joined tickets: mails
     are written on them, and nothing of theirs is changed.
     """
     session.flush()
@@ -113,7 +131,8 @@ def pass_on(
     progress = _as_told(session, ticket.id, ticket.state, ticket.close_reason, ticket.expected_fix_on)
     joined = newly_joined or tickets_joined_with(session, ticket)
     told = [one for one in joined if not have_one_reporter(one, ticket)]
-    if not told or progress == (Progress() if newly_joined else _last_told(session, ticket)):
+    before = Progress() if newly_joined else _last_told(session, reopens or ticket)
+    if not told or progress == before:
         return
     numbers = ", ".join(one.reference for one in told)
     passed_on = ticket.record("passed_on", by=by, at=now, to=numbers, **progress.facts)
@@ -128,7 +147,7 @@ def pass_on(
                 cause=f"{ticket.id}.{passed_on.seq}",
                 now=now,
                 ticket=one,
-                facts=progress.facts,
+                facts=progress.news(before, now),
             )
 
 
@@ -159,7 +178,6 @@ def _as_told(
         reason if is_closed and reason not in OF_ANOTHER else None,
         None if is_closed else fix_on,
         datetime.fromisoformat(ends_at).astimezone(UTC) if ends_at else None,
-        embargo is not None and not ends_at,
         date.fromisoformat(publication["on"]) if publication else None,
     )
 

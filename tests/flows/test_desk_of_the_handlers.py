@@ -88,10 +88,13 @@ def test_a_handler_answers_in_the_form_and_the_clock_stops_when_it_is_delivered(
     world = at_work
     world.arrives(world.reports())
     reference = the_ticket(world)
-    run = run_that_waits(world, reference)
     world.mail.wait_for_mail(world.people.reporter.address, 1, 60)
 
-    assert run.name == f"{reference} · Webteam · due Tue 24 Nov 14:05"
+    def has_its_name() -> FlowRun | None:
+        run = run_that_waits(world, reference)
+        return run if run.name == f"{reference} · Webteam · due Tue 24 Nov 14:05" else None
+
+    run = until(has_its_name, "the copy for the IBD to be sent, and its clock to be stopped")
     assert {"ticket", "owner:Webteam", "state:received"} <= set(run.tags)
     assert run.parameters == {"reference": reference}
     assert answer(run, action="fly", who="Balie") == "REJECT"

@@ -7,14 +7,16 @@ from datetime import timedelta
 import pytest
 from meldbalie.flows.mails import letter
 from meldbalie.models import acts
+from meldbalie.models.again import reopen, reopened_as
 from meldbalie.models.embargo import propose_embargo, propose_publication
 from meldbalie.models.filing import Received, join_ticket, open_ticket
 from meldbalie.models.joining import join
 from meldbalie.models.links import make_link
 from meldbalie.models.milestones import milestone
 from meldbalie.models.outbox import Mail, MailKind
-from meldbalie.models.progress import Progress
+from meldbalie.models.progress import progress_behind
 from meldbalie.models.states import CloseReason
+from meldbalie.models.suggestions import main_ticket
 from meldbalie.models.threads import Standing
 from meldbalie.models.ticket import Ticket
 from meldbalie.tests.benchmarks.workbench import records_room
@@ -140,25 +142,66 @@ def test_both_reporters_hear_until_when_to_keep_silent_and_when_we_would_publish
         propose_embargo(session, session.get_one(Ticket, 1), ends_at=None, now=now, **how)
         session.flush()
         brams = read_by(world, session, BRAM)
-        told = session.scalars(select(Mail.facts).where(Mail.kind == MailKind.PROGRESS).order_by(Mail.id))
-        stood = [Progress.read(facts or {}) for facts in told]
+        told = proposed(session)
 
-    assert [(one.embargo_ends_at, one.embargo_is_lifted, one.publish_on) for one in stood] == [
-        (ends_at, False, None),
-        (ends_at, False, on),
-        (ends_at + timedelta(days=5), False, on),
-        (None, True, on),
-    ]
+    in_utc = [(ends_at + timedelta(days=days)).isoformat() for days in (0, 5)]
+    assert told == [(in_utc[0], ""), ("", str(on)), (in_utc[1], ""), ("lifted", "")]  # each once
     assert "make nothing known about it until" in brams
     assert f"publish about it on {on:%A} {on.day} {on:%B %Y}" in brams
-    assert (
-        brams.count("We propose to publish") == brams.count("taken back") + 1
-    )  # not while silence is longer
     assert "Both of us keep silent until" in silent
     assert "Publication proposed on" not in silent + later
     assert "Publication proposed on" in page_of(world, link)
     assert ends_at.strftime("%Y-%m-%dT%H:%M:%S") in silent
     assert TO_ANNA not in brams + silent + later
+
+
+def test_who_comes_later_is_not_told_of_what_was_taken_back_or_has_passed(world: World) -> None:
+    how = {"by": "Fatima", "promise": world.place.promise}
+    now = world.present()
+    with world.place.database.unit_of_work() as session:
+        first = open_ticket(session, ANNA.report(world), world.place.promise, now=now)
+        propose_embargo(session, first, ends_at=now + timedelta(days=2), text="", now=now, **how)
+        propose_embargo(session, first, ends_at=None, text=TO_ANNA, now=now, **how)
+        second = open_ticket(session, BRAM.report(world), world.place.promise, now=now)
+        join(session, second, to=first.reference, because="", now=now, **how)
+        assert proposed(session) == []  # nothing is new to them
+        propose_embargo(session, first, ends_at=now + timedelta(days=2), text="", now=now, **how)
+        now += timedelta(days=3)
+        acts.confirm(session, first, because="", now=now, **how)
+        assert [embargo == "" for embargo, _ in proposed(session)] == [False, True]
+
+
+def test_a_duplicate_that_is_taken_up_again_hears_no_more_of_the_other(world: World) -> None:
+    how = {"by": "Fatima", "because": "", "promise": world.place.promise, "now": world.present()}
+    with world.place.database.unit_of_work() as session:
+        first, second = two_reports(world, session)
+        third = reopen(session, second, **how)
+        said = len(proposed(session))
+        acts.accept(session, first, **how)
+
+        assert len(proposed(session)) == said
+        assert reopened_as(session, main_ticket(session, second)) is third  # where a later word goes
+        assert progress_behind(session, second) is None
+
+
+def test_whoever_reported_the_same_hears_that_it_is_taken_up_again(world: World) -> None:
+    how = {"by": "Fatima", "because": "Klaar.", "promise": world.place.promise, "now": world.present()}
+    with world.place.database.unit_of_work() as session:
+        first, _ = two_reports(world, session)
+        acts.accept(session, first, **how)
+        acts.close(session, first, reason=CloseReason.REMEDIATED, **how)
+        reopen(session, first, **how)
+        session.flush()
+        told = session.scalars(select(Mail.facts).where(Mail.kind == MailKind.PROGRESS).order_by(Mail.id))
+
+        assert [(facts or {})["state"] for facts in told] == ["ACCEPTED", "CLOSED", "RECEIVED"]
+
+
+def proposed(session: Session) -> list[tuple[str, str]]:
+    """What each mail to a joined reporter proposes: until when to keep silent, and when to publish."""
+    session.flush()
+    told = session.scalars(select(Mail.facts).where(Mail.kind == MailKind.PROGRESS).order_by(Mail.id))
+    return [(facts["embargo"], facts["publish_on"]) for facts in told if facts]
 
 
 def test_one_reporter_of_two_tickets_may_read_the_number_of_the_other(world: World) -> None:

@@ -36,6 +36,7 @@ from .shifts import tell
 
 #: What ends a ticket: a word of the reporter in between may say why not to.
 ENDS = frozenset({Action.CLOSE, Action.JOIN})
+NOT_IN_TIME = "it was not confirmed by the link in time; nothing was applied: ask for it again"
 #: Fields that say a day and a time; a number would be read as seconds, and a day alone as its midnight.
 MOMENTS = ("embargo_ends_at", "happened_at")
 A_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?")
@@ -74,9 +75,8 @@ def _apply(
             raise Refused("this form is of another time; look at the card and decide again")
         history = row.asked_after if seen is None else seen
         refuse_if_decided_since(subject, history, ends=order.action in ENDS)
-        row.applied, row.refused_because = number, None
-        if row.draft is not None and row.draft["who"] == order.who:
-            row.draft = None
+        row.applied = number
+        row.was_done(order.who, order.action)
         if needs_proof(order) and not proof:
             ask_for_link(place, session, subject, order, history)
             return "asked for proof"
@@ -107,10 +107,11 @@ def _carry_out_confirmed(place: Records, number: int, reference: str, order: Ord
     with place.database.unit_of_work() as session:
         subject = ticket_called(session, reference)
         _hold_other(session, subject, order)
-        desk_run_of(session, subject).refused_because = None
+        row = desk_run_of(session, subject)
         confirmed = session.get_one(Confirmation, number, with_for_update=True)
         if confirmed.done_at is not None:
             return
+        row.was_done(order.who, order.action)
         handler_called(place, order.who)
         refuse_if_decided_since(subject, confirmed.seen, ends=order.action in ENDS)
         carry_out(place, session, subject, order, proof="link")
@@ -135,6 +136,19 @@ def _refusing_the_unforeseen(work: str) -> Generator[None]:
         raise Refused(f"it could not be applied ({kind}): tell who runs this") from None
 
 
+def let_expire(place: Records) -> list[str]:
+    """Let go of what nobody confirmed in time; gives the tickets whose cards say so, and keep the text."""
+    with place.database.unit_of_work() as session:
+        expired = confirmations.let_expire(session, place.clock())
+        about = [
+            (asked, asked.ticket, text) for asked, text in expired if asked.ticket and asked.ticket.is_open
+        ]
+        for asked, ticket, text in about:
+            row = desk_run_of(session, ticket)
+            row.was_refused(asked.who, because=NOT_IN_TIME, action=asked.action, text=text)
+        return [ticket.reference for _, ticket, _ in about]
+
+
 def _was_done(place: Records, number: int, outcome: str) -> None:
     with place.database.unit_of_work() as session:
         confirmed = session.get_one(Confirmation, number, with_for_update=True)
@@ -153,11 +167,11 @@ def _take_kept_text(place: Records, reference: str, given: dict[str, Any]) -> No
         return
     with place.database.reading() as session:
         row = session.get(DeskRun, ticket_called(session, reference).id)
-        kept = row.draft if row else None
-    if kept is None:
-        raise Refused("there is no kept text any more: type it again")
-    if (kept["who"], kept["action"]) != (given.get("who"), given.get("action")):
-        raise Refused(f"the kept text is of {kept['who']}, for {kept['action']!r}: type yours, or untick it")
+        kept = ((row and row.not_done) or {}).get(str(given.get("who")))
+    if kept is None or not kept["text"]:
+        raise Refused("no text of yours is kept: type it, or untick it")
+    if kept["action"] != given.get("action"):
+        raise Refused(f"your kept text is for {kept['action']!r}: type another one, or untick it")
     given["text"] = "\n\n".join(filter(None, (kept["text"], given.get("text"))))
 
 
@@ -210,6 +224,8 @@ def _note_refusal(
         if number and row.applied == number:
             return
         row.asked = max(row.asked, number)
-        row.applied, row.refused_because = max(row.applied, number), because
-        if text and is_of_somebody and action in set(Action):
-            row.draft = {"who": who, "action": action, "text": text}
+        row.applied = max(row.applied, number)
+        if is_of_somebody:
+            row.was_refused(who, because=because, action=action, text=text if action in set(Action) else "")
+        else:
+            row.refused_because = because

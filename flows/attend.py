@@ -30,7 +30,7 @@ from ..models.desk import (
 )
 from ..models.ticket import Ticket
 from . import overview, runs, showing, ticket_events
-from .answers import carry_out_confirmed, take_answer
+from .answers import carry_out_confirmed, let_expire, take_answer
 from .desk import prefect_api
 from .discretion import WorkFailed, discreet
 from .installation import Installation, installation
@@ -113,8 +113,8 @@ class Desk:
         if now >= self._next_refresh:
             with _by_itself("overview"):
                 overview.refresh(self._place)
-            with _by_itself("confirmations"), self._place.database.unit_of_work() as session:
-                confirmations.let_expire(session, self._place.clock())
+            with _by_itself("confirmations"):
+                self._to_show.update(dict.fromkeys(let_expire(self._place), True))
             self._next_refresh = now + REFRESH_SECONDS
         with _by_itself("events"):
             ticket_events.emit_pending(self._place)

@@ -18,6 +18,7 @@ from ..models import acts, again, confirmations, forgetting, joining, resending
 from ..models.confirmations import Confirmation
 from ..models.duplicates import close_as_duplicate, is_duplicate_of
 from ..models.errors import Refused
+from ..models.outage import outage
 from ..models.suggestions import main_ticket
 from ..models.ticket import Ticket, ticket_called
 from .decided import refuse_if_decided_since
@@ -67,18 +68,18 @@ class Outcome:
 def each(place: Records, references: Iterable[str], act: Act, who: str, *, only_try: bool = False) -> Outcome:
     """Do something to each ticket, in a transaction of its own; raises :class:`Refused` when none is named.
 
-    With ``only_try`` all of it is taken back: for what would be refused.
+    With ``only_try`` all of it is taken back: for what would be refused. An outage of the database is let
+    through: what was done until then is done, and to do it again is harmless.
     """
     handler_called(place, who)
     outcome = Outcome()
     for reference in dict.fromkeys(name for one in references if (name := one.strip().upper())):
         try:
-            with discreet(reference), place.database.unit_of_work() as session:
+            with _by_itself(reference), place.database.unit_of_work() as session:
                 trial = session.begin_nested() if only_try else None
-                with _refusing(reference):
-                    ticket = ticket_called(session, reference)
-                    done = act(Doing(place, session, who, place.clock()), ticket)
-                    session.flush()
+                ticket = ticket_called(session, reference)
+                done = act(Doing(place, session, who, place.clock()), ticket)
+                session.flush()
                 if trial is not None:
                     trial.rollback()
         except WorkFailed as failure:
@@ -92,12 +93,17 @@ def each(place: Records, references: Iterable[str], act: Act, who: str, *, only_
 
 
 @contextmanager
-def _refusing(reference: str) -> Generator[None]:
-    """A refusal of ours says why in words that may stand anywhere."""
+def _by_itself(reference: str) -> Generator[None]:
+    """A refusal of ours says why, in words that may stand anywhere; what nobody foresaw, without any."""
     try:
         yield
     except Refused as refusal:
         raise WorkFailed(f"{reference}: {refusal}") from None
+    except Exception as error:
+        if outage(error):
+            raise
+        with discreet(reference):
+            raise
 
 
 def ask(place: Records, action: str, wanted: Mapping[str, Any], who: str) -> Confirmation:
@@ -123,9 +129,9 @@ def _seen(session: Session, references: Iterable[str]) -> dict[str, int]:
 
 
 def carry_out_confirmed(place: Records, action: str, wanted: Mapping[str, Any], who: str) -> str:
-    """Do what was confirmed by a link; gives what was done, a line for each ticket.
+    """Do what was confirmed by a link; gives what came of it, a line for each ticket.
 
-    Done twice it does nothing the second time. Raises :class:`Refused`.
+    Done twice it does nothing the second time. Raises :class:`Refused`, also where nothing was done.
     """
     act, seen = act_of(action, wanted), dict(wanted.get("seen", {}))
 
@@ -137,7 +143,9 @@ def carry_out_confirmed(place: Records, action: str, wanted: Mapping[str, Any], 
     outcome = each(place, tickets_in(wanted), unless_decided_since, who)
     if action == FORGET:
         place.database.empty_log()
-    return str(outcome)
+    if outcome.refused and not outcome.done:
+        raise Refused("\n".join(outcome.refused))
+    return f"{confirmations.DONE_IN_PART}{outcome}" if outcome.refused else str(outcome)
 
 
 def act_of(action: str, wanted: Mapping[str, Any]) -> Act:

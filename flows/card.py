@@ -86,10 +86,14 @@ def _what_went_wrong(row: DeskRun) -> Iterator[str]:
     if row.refused_because:
         yield f"> **Not done:** {row.refused_because}"
         yield ""
-    if row.draft:
-        kept = f"The text of {row.draft['who']} for *{row.draft['action']}* is kept"
-        yield f"> {kept}: they may tick *use kept text* instead of typing it again."
-        yield ""
+    for who, one in (row.not_done or {}).items():
+        if one["because"]:
+            yield f"> **Not done:** {one['because']} ({who})"
+            yield ""
+        if one["text"]:
+            kept = f"The text of {who} for *{one['action']}* is kept"
+            yield f"> {kept}: they may tick *use kept text* instead of typing it again."
+            yield ""
 
 
 def _asked_for_now(place: Records, session: Session, ticket: Ticket) -> Iterator[str]:

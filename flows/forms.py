@@ -51,7 +51,7 @@ class Offer:
     milestones: tuple[str, ...]
     templates: tuple[str, ...]
     asks_pin: bool
-    has_draft: bool
+    has_kept_text: bool
     seen: int
     stops: str
 
@@ -67,7 +67,7 @@ def offer(place: Records, session: Session, ticket: Ticket, row: DeskRun) -> Off
         milestones=tuple(known_milestones(place.promise.statutory)),
         templates=tuple(answer_templates(place.config)),
         asks_pin=needs_proof and place.config.desk.second_factor == "pin",
-        has_draft=bool(row.draft),
+        has_kept_text=any(one["text"] for one in (row.not_done or {}).values()),
         seen=len(ticket.history),
         stops=_what_an_answer_stops(place, ticket),
     )
@@ -121,7 +121,7 @@ def form(offered: Offer) -> type[BaseModel]:
     for name, made in FIELDS.items():
         if name in used:
             fields[name] = made(offered)
-        if name == "text" and offered.has_draft:
+        if name == "text" and offered.has_kept_text:
             fields["use_kept_text"] = (
                 bool,
                 Field(default=False, description="The text of what was refused, as it was written."),

@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from ..models import confirmations
+from ..models import confirmations, joining
 from ..models.confirmations import Confirmation
 from ..models.errors import Refused
 from ..models.pins import check_pin
 from ..models.ticket import Ticket
-from .acting import Order, carry_out
+from .acting import Action, Order, carry_out
 from .handlers import handler_called
 from .installation import Records
 
@@ -39,6 +39,9 @@ def prove(place: Records, order: Order, pin: str) -> str:
 def ask_for_link(place: Records, session: Session, ticket: Ticket, order: Order, seen: int) -> Confirmation:
     """Send whoever wants this a link to confirm it by; raises :class:`Refused` where it could not be done."""
     person = handler_called(place, order.who)
+    if order.action is Action.JOIN:  # the one that is suggested is named to who confirms it
+        other = joining.other_called(session, ticket, order.belongs_to)
+        order = order.model_copy(update={"belongs_to": other.reference})
     _try_out(place, session, ticket, order)
     return confirmations.ask(
         session,

@@ -24,6 +24,8 @@ from .vault import SealedJson, SealedText
 DONE = "done"
 #: How the outcome of one begins that was refused; the refusal follows, in words.
 NOT_DONE = "not done: "
+#: How the outcome of one of several tickets begins that was refused for some of them.
+DONE_IN_PART = "done in part: "
 #: The outcome of one whose place another took that the same person asked for later.
 REPLACED = "replaced"
 #: The outcome of one that nobody confirmed in time.
@@ -164,13 +166,17 @@ def was_done(session: Session, confirmation: Confirmation, outcome: str, *, now:
         confirmation.done_at, confirmation.outcome, confirmation.wanted = now, outcome, {}
 
 
-def let_expire(session: Session, now: datetime) -> None:
-    """Forget what was wanted by those who did not confirm it in time; that they asked stays."""
+def let_expire(session: Session, now: datetime) -> list[tuple[Confirmation, str]]:
+    """Forget what was wanted by those who did not confirm it in time; gives each, and the text of it."""
+    told = list[tuple[Confirmation, str]]()
     expired = select(Confirmation).where(
         Confirmation.done_at.is_(None), Confirmation.confirmed_at.is_(None), Confirmation.expires_at <= now
     )
     for asked in session.scalars(expired.with_for_update(skip_locked=True)):
+        told.append((asked, str(asked.wanted.get("text", ""))))
         was_done(session, asked, EXPIRED, now=now)
+    session.flush()
+    return told
 
 
 def renew_link(mail: Mail, asked: Confirmation) -> str:

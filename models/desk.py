@@ -19,7 +19,9 @@ class DeskRun(Base):
     A form's number is used once: an answer to it is applied only while ``applied`` is lower, so that what
     is taken twice is applied once. ``shown`` is what Prefect was last told (names, dates and numbers), and
     nothing while it was not told all of it; ``shown_until`` is when that may change with nothing happening.
-    ``draft`` is the text of an answer that was refused, whose it is and for what: nobody types it twice.
+    ``not_done`` is what was refused, by handler: why, until something else of theirs is done, and the text,
+    until the same action is, so that nobody types it twice. ``refused_because`` is why an answer of nobody
+    known was refused.
     """
 
     __tablename__ = "desk_runs"
@@ -33,9 +35,25 @@ class DeskRun(Base):
     shown: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     shown_until: Mapped[datetime | None] = mapped_column(index=True)
     refused_because: Mapped[str | None] = mapped_column(SealedText)
-    draft: Mapped[dict[str, Any] | None] = mapped_column(SealedJson)
+    not_done: Mapped[dict[str, Any] | None] = mapped_column(SealedJson)
 
     ticket: Mapped[Ticket] = relationship()
+
+    def was_refused(self, who: str, *, because: str, action: str, text: str) -> None:
+        """Note why something of a handler's was not done; a text that they had kept before stays."""
+        others = dict(self.not_done or {})
+        before = others.pop(who, {"action": "", "text": ""})
+        kept = {"action": action, "text": text} if text else before
+        self.not_done = {**others, who: {**kept, "because": because}}
+
+    def was_done(self, who: str, action: str) -> None:
+        """Note that something of a handler's was done: their refusal is read, the text for it used."""
+        self.refused_because = None
+        others = dict(self.not_done or {})
+        before = others.pop(who, None)
+        if before and before["text"] and before["action"] != action:
+            others[who] = {**before, "because": ""}
+        self.not_done = others or None
 
 
 def desk_run_of(session: Session, ticket: Ticket) -> DeskRun:

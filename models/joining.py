@@ -37,7 +37,7 @@ def join(
     linked and goes on. Raises :class:`Refused`.
     """
     hold_both(session, ticket, to)
-    other = main_ticket(session, _other(session, ticket, to))
+    other = other_called(session, ticket, to)
     if other is ticket:
         raise Refused(f"{ticket.reference} cannot be joined with itself: give the number of another ticket")
     if not ticket.is_open:
@@ -69,7 +69,7 @@ def hold_both(session: Session, ticket: Ticket, to: str) -> None:
     other for ever. Whoever joins holds neither before.
     """
     try:
-        other = main_ticket(session, _other(session, ticket, to))
+        other = other_called(session, ticket, to)
     except Refused:  # as the join itself says
         other = ticket
     for one in sorted({ticket, other}, key=lambda one: one.id):
@@ -88,15 +88,19 @@ def keep_apart(session: Session, ticket: Ticket, *, by: str, because: str, now: 
     ticket.record("kept_apart", by=by, at=now, because=because, other=others)
 
 
-def _other(session: Session, ticket: Ticket, number: str) -> Ticket:
+def other_called(session: Session, ticket: Ticket, number: str) -> Ticket:
+    """The ticket that one is to be joined with: that of a number, or of the suggestion where there is one.
+
+    Where that was joined with another itself, it is the other. Raises :class:`Refused`.
+    """
     if number.strip():
-        return ticket_called(session, number.strip().upper())
+        return main_ticket(session, ticket_called(session, number.strip().upper()))
     suggested = open_suggestions(session, ticket)
     if len(suggested) != 1:
         raise Refused(
             f"fill in the number of the ticket that {ticket.reference} belongs to, such as CVD-2026-0042"
         )
-    return suggested[0].other
+    return main_ticket(session, suggested[0].other)
 
 
 def _settle(session: Session, ticket: Ticket, other: Ticket, *, joined: bool, by: str, now: datetime) -> None:

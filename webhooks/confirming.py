@@ -13,6 +13,7 @@ from flask import Blueprint, Response, abort, make_response, render_template
 
 from ..models.confirmations import (
     DONE,
+    DONE_IN_PART,
     EXPIRED,
     NOT_DONE,
     REPLACED,
@@ -28,7 +29,7 @@ from .site import site
 
 confirming = Blueprint("confirming", __name__)
 
-Stage = Literal["asked", "expired", "replaced", "under_way", "done", "refused"]
+Stage = Literal["asked", "expired", "replaced", "under_way", "done", "done_in_part", "refused"]
 #: How long the page waits before it looks again: at first seconds, then a share of the time that it took.
 SOONEST, LATEST, SHARE = 2, 60, 4
 LONG = timedelta(seconds=30)
@@ -85,10 +86,16 @@ def _asked(found: Confirmation, now: datetime) -> Asked:
         who=found.who,
         asked_at=found.made_at,
         confirm_by=found.expires_at,
-        outcome="" if found.outcome == DONE else (found.outcome or "").removeprefix(NOT_DONE),
+        outcome=_told(found.outcome),
         look_again=min(LATEST, max(SOONEST, waited // timedelta(seconds=SHARE))),
         takes_long=waited > LONG,
     )
+
+
+def _told(outcome: str | None) -> str:
+    if outcome in (None, DONE):
+        return ""
+    return outcome.removeprefix(NOT_DONE).removeprefix(DONE_IN_PART)
 
 
 def _stage(found: Confirmation, now: datetime) -> Stage:
@@ -98,6 +105,8 @@ def _stage(found: Confirmation, now: datetime) -> Stage:
     outcome = found.outcome or DONE
     if outcome.startswith(NOT_DONE):
         return "refused"
+    if outcome.startswith(DONE_IN_PART):
+        return "done_in_part"
     ended: dict[str, Stage] = {REPLACED: "replaced", EXPIRED: "expired"}
     return ended.get(outcome, "done")
 

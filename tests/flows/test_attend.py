@@ -362,7 +362,7 @@ def test_the_second_of_two_handlers_is_told_what_happened_and_keeps_their_text(
         said = session.merge(answer).message
         assert said is not None
         assert said.text == ANSWER["text"]
-        assert session.get_one(DeskRun, 1).draft is None
+        assert session.get_one(DeskRun, 1).not_done is None
 
 
 def test_an_answer_given_while_the_form_is_replaced_is_not_lost(

@@ -12,7 +12,7 @@ EVERYTHING = Offer(
     milestones=("fix_deployed",),
     templates=("thank you",),
     asks_pin=True,
-    has_draft=True,
+    has_kept_text=True,
     seen=8,
     stops="",
 )

@@ -19,6 +19,7 @@ from meldbalie.models.outbox import MailKind, MailState
 from meldbalie.models.pins import MOST_FAILURES, Pin, set_pin
 from meldbalie.models.session import Database
 from meldbalie.models.states import CloseReason
+from meldbalie.models.suggestions import Suggestion
 from meldbalie.models.tables import Base
 from meldbalie.models.ticket import ticket_called
 from meldbalie.models.vault import vault
@@ -184,6 +185,20 @@ def test_asking_leaves_a_link_and_nothing_of_the_trial(place: Place, database: D
             "text": TEXT,
             "close_reason": "remediated",
         }
+
+
+def test_who_confirms_a_join_reads_with_which_ticket(place: Place, database: Database) -> None:
+    reference, other = accepted(place, database), accepted(place, database)
+    with database.unit_of_work() as session:
+        one, main = ticket_called(session, reference), ticket_called(session, other)
+        session.add(Suggestion(ticket=one, other=main, why="same_text", made_at=Present()()))
+
+    token = asks(place(), reference, Order(action=Action.JOIN, who="Fatima", text=TEXT))
+
+    with database.reading() as session:
+        asked = confirmation_behind(session, token)
+        assert asked is not None
+        assert asked.wanted["belongs_to"] == other
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from meldbalie.models.confirmations import DONE, TOKEN, Confirmation, ask, was_done
+from meldbalie.models.confirmations import DONE, DONE_IN_PART, TOKEN, Confirmation, ask, was_done
 from meldbalie.models.links import new_token
 from meldbalie.models.outbox import Mail, MailKind
 from meldbalie.models.people import Correspondent
@@ -197,11 +197,11 @@ def test_of_several_tickets_it_is_told_what_came_of_each(
 ) -> None:
     token = wants(installation, on_ticket=False, action="merge", wanted={"tickets": ["CVD-2026-0007"]})
     client.post(f"/c/{token}")
-    came_to(installation, "refused: CVD-2026-0007: it is closed\nCVD-2026-0008: joined")
+    came_to(installation, f"{DONE_IN_PART}refused: CVD-2026-0007: it is closed\nCVD-2026-0008: joined")
 
     page = client.get(f"/c/{token}").text
 
-    assert "<h1>It is done</h1>" in page
+    assert "<h1>Part of it was done</h1>" in page
     assert "refused: CVD-2026-0007: it is closed\nCVD-2026-0008: joined</p>" in page
 
 

@@ -100,7 +100,7 @@ def upgrade() -> None:
     with op.batch_alter_table("desk_runs", schema=None) as batch_op:
         batch_op.add_column(sa.Column("shown", sa.JSON(), nullable=True))
         batch_op.add_column(sa.Column("shown_until", sa.DateTime(timezone=True), nullable=True))
-        batch_op.add_column(sa.Column("draft", sa.LargeBinary(), nullable=True))
+        batch_op.add_column(sa.Column("not_done", sa.LargeBinary(), nullable=True))
         batch_op.create_index(batch_op.f("ix_desk_runs_run_id"), ["run_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_desk_runs_shown_until"), ["shown_until"], unique=False)
 
@@ -148,7 +148,7 @@ def downgrade() -> None:
     with op.batch_alter_table("desk_runs", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_desk_runs_shown_until"))
         batch_op.drop_index(batch_op.f("ix_desk_runs_run_id"))
-        batch_op.drop_column("draft")
+        batch_op.drop_column("not_done")
         batch_op.drop_column("shown_until")
         batch_op.drop_column("shown")
 

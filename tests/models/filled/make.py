@@ -165,7 +165,8 @@ def _at_work(session: Session) -> None:
     run = desk_run_of(session, _ticket(session, 3))
     run.run_id, run.made, run.asked, run.asked_after, run.applied = "a run", 1, 2, 3, 1
     run.shown = {"name": "CVD-2026-0003", "state": "Received", "tags": ["triage"], "digest": "a", "number": 2}
-    run.shown_until, run.refused_because, run.draft = ARRIVED + 6 * DAY, "is closed", "Thank you."
+    run.shown_until, run.refused_because = ARRIVED + 6 * DAY, "is closed"
+    run.was_refused("Fatima", because="is closed", action="close", text="Thank you.")
 
 
 def _handled(session: Session) -> None:

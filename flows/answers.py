@@ -97,7 +97,7 @@ def carry_out_confirmed(place: Records, number: int) -> str | None:
             else:
                 _carry_out_confirmed(place, number, reference, Order.model_validate(wanted))
     except Refused as refusal:
-        _was_done(place, number, f"not done: {refusal}")
+        _was_done(place, number, f"{confirmations.NOT_DONE}{refusal}")
         if reference is not None:
             _note_refusal(place, reference, 0, str(refusal), wanted)
     return reference
@@ -115,7 +115,7 @@ def _carry_out_confirmed(place: Records, number: int, reference: str, order: Ord
         handler_called(place, order.who)
         refuse_if_decided_since(subject, confirmed.seen, ends=order.action in ENDS)
         carry_out(place, session, subject, order, proof="link")
-        confirmations.was_done(session, confirmed, "done", now=place.clock())
+        confirmations.was_done(session, confirmed, confirmations.DONE, now=place.clock())
 
 
 @contextmanager

@@ -87,12 +87,6 @@ def smtp_server(server: LocalMailServer, **changes: Any) -> SmtpServer:
     return SmtpServer(**{**options, **changes})
 
 
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
-
-
 class FragileLink:
     """A port that forwards to another one until it is frozen (silent, but open), held, or cut.
 

@@ -1,7 +1,6 @@
 """A real Prefect server for the tests: one a session, on a free port of loopback, with its own files."""
 
 import shutil
-import socket
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from meldbalie.flows.operator.children import prefect_server
 from meldbalie.flows.operator.logs import Logs
 from meldbalie.flows.operator.supervisor import Supervisor
 from meldbalie.settings import Prefect, Settings
+from meldbalie.tests.ports import free_port
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import (
@@ -72,10 +72,3 @@ def running_prefect() -> Generator[PrefectServer]:
         for worker in (APILogWorker, EventsWorker):
             worker.drain_all()  # else what they still hold is tried for a minute when the server has gone
     shutil.rmtree(home, ignore_errors=True)
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

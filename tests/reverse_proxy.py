@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from meldbalie.flows.operator.certificate import write_certificate
-from meldbalie.tests.prefect_server import free_port
+from meldbalie.tests.ports import free_port
 from meldbalie.tests.waiting import until
 
 INSTALL = Path(__file__).parents[1] / "docs" / "install.md"

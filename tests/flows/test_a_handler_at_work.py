@@ -32,7 +32,8 @@ from meldbalie.models.ticket import Ticket, ticket_called
 from meldbalie.settings import CONFIG_VARIABLE, settings, use
 from meldbalie.tests.flows.desk_page import DeskPage, desk_page
 from meldbalie.tests.flows.world import PIN, Present, World, make_world
-from meldbalie.tests.prefect_server import PrefectServer, free_port
+from meldbalie.tests.ports import free_port
+from meldbalie.tests.prefect_server import PrefectServer
 from meldbalie.tests.waiting import until
 from prefect.client.schemas.objects import FlowRun
 from sqlalchemy import select
@@ -161,6 +162,7 @@ class AtWork:
         row = self.row(reference)
         assert row is not None
         assert row.refused_because is None
+        assert not any(one["because"] for one in (row.not_done or {}).values())
         self.done.add(action)
 
     def ticket(self, reference: str) -> Ticket:

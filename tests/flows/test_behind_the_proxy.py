@@ -20,7 +20,7 @@ from meldbalie.settings import Prefect, Settings
 from meldbalie.tests.client_certificates import Certificates, believes_all
 from meldbalie.tests.flows.browsing import Browser, Elsewhere, chromium, elsewhere
 from meldbalie.tests.flows.hostile_desk import HostileDesk, hostile_desk
-from meldbalie.tests.prefect_server import free_port
+from meldbalie.tests.ports import free_port
 from meldbalie.tests.reverse_proxy import (
     DESK,
     PASSWORD,

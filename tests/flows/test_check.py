@@ -23,7 +23,7 @@ from meldbalie.models.owners import Owner
 from meldbalie.models.vault import vault
 from meldbalie.settings import CONFIG_VARIABLE, settings, use
 from meldbalie.tests.identity_provider import CLIENT, SECRET, IdentityProvider, believing
-from meldbalie.tests.prefect_server import free_port
+from meldbalie.tests.ports import free_port
 from rich.console import Console
 from sqlalchemy import text
 
@@ -120,7 +120,7 @@ def desk(made: tuple[Path, LocalMailServer, str], monkeypatch: pytest.MonkeyPatc
 def test_an_installation_in_order_is_all_ok_and_every_check_speaks(desk: Desk):
     is_wrong, lines = desk.check()
 
-    assert not is_wrong
+    assert not is_wrong, lines
     assert [line for line in lines if not line.startswith("ok ")] == []
     named = {re.split(r"\s+", line, maxsplit=1)[1].partition(":")[0] for line in lines}
     assert named == {name for name, _ in CHECKS}
@@ -383,7 +383,7 @@ def test_a_login_with_tokens_from_a_provider_is_ok_and_needs_no_password(desk: D
         is_wrong, lines = desk.check()
     shutil.rmtree(directory)
 
-    assert not is_wrong
+    assert not is_wrong, lines
     assert [line for line in lines if f"{CVD} at 127.0.0.1:{server.imap_port} with an access token:" in line]
 
 

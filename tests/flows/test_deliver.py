@@ -27,7 +27,8 @@ from meldbalie.tests.cast import gpg
 from meldbalie.tests.flows.glances import clocks, goes_round, outbox, states, works_with
 from meldbalie.tests.flows.world import NAME, REPORT, SENTENCE, World
 from meldbalie.tests.mailserver_fixtures import Liar
-from meldbalie.tests.prefect_server import PrefectServer, free_port
+from meldbalie.tests.ports import free_port
+from meldbalie.tests.prefect_server import PrefectServer
 from sqlalchemy import update
 
 EXPIRED_KEY = """\

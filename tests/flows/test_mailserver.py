@@ -25,6 +25,7 @@ from meldbalie.tests.mailserver_fixtures import (
     is_root,
     smtp_server,
 )
+from meldbalie.tests.ports import free_port
 
 open_directory = mailserver_fixtures.open_directory
 make_mail_server = mailserver_fixtures.make_mail_server
@@ -205,7 +206,7 @@ def test_ending_twice_or_before_the_start_is_harmless(mail_server: LocalMailServ
 def test_a_port_in_use_is_named_and_nothing_is_left_running(make_mail_server: MakeMailServer, name: str):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        free = {"imap_port": _free_port(), "smtp_port": _free_port(), name: port}
+        free = {"imap_port": free_port(), "smtp_port": free_port(), name: port}
 
         with pytest.raises(MailServerError, match=f"port {port} is in use: .*choose another port"):
             make_mail_server(**free)
@@ -244,7 +245,7 @@ def test_two_servers_never_share_a_directory(mail_server: LocalMailServer, make_
 def test_a_server_whose_program_was_killed_gives_way_to_the_next(
     open_directory: Path, make_mail_server: MakeMailServer
 ):
-    directory, port = open_directory / "wees", _free_port()
+    directory, port = open_directory / "wees", free_port()
     assert run(DIES_AT_ONCE, directory, port).returncode == 9
     assert not has_free(port)
 
@@ -336,8 +337,3 @@ def test_the_certificate_stays_the_same_until_it_nears_its_end(
 
     assert server.ca_file.read_bytes() != short_lived
     check(smtp_server(server))
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]

@@ -171,7 +171,9 @@ class Desk:
             row = self.row(reference)
             return row if row and row.applied > before else None
 
-        return until(applied, f"{form['action']} to be dealt with").refused_because or ""
+        row = until(applied, f"{form['action']} to be dealt with")
+        because = [one["because"] for one in (row.not_done or {}).values()]
+        return "".join(filter(None, (row.refused_because, *because)))
 
     def starts(self, deployment: str, **parameters: Any) -> str:
         """Start a bulk act, and wait for its end; gives the name of its last state."""

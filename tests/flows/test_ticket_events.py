@@ -18,8 +18,9 @@ from meldbalie.models.states import CloseReason, TicketState
 from meldbalie.models.ticket import Event, Ticket, ticket_called
 from meldbalie.tests.flows.glances import goes_round, history, what_prefect_keeps
 from meldbalie.tests.flows.world import World
+from meldbalie.tests.ports import free_port
 from meldbalie.tests.postgres import PostgresServer
-from meldbalie.tests.prefect_server import PrefectServer, free_port
+from meldbalie.tests.prefect_server import PrefectServer
 from meldbalie.tests.waiting import until
 from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter
 from prefect.events.schemas.events import ReceivedEvent

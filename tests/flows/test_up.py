@@ -18,7 +18,8 @@ from meldbalie.flows.operator.logs import Logs
 from meldbalie.flows.operator.supervisor import Child, ChildFailed, Supervisor
 from meldbalie.flows.operator.up import CannotStart, locked, require_free_ports
 from meldbalie.settings import CONFIG_VARIABLE, Prefect, Settings, settings
-from meldbalie.tests.prefect_server import PrefectServer, free_port
+from meldbalie.tests.ports import free_port
+from meldbalie.tests.prefect_server import PrefectServer
 
 QUICKLY = (0.01,)
 

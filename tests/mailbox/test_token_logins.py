@@ -23,9 +23,9 @@ from meldbalie.tests.mailserver_fixtures import (
     REPORTER,
     Liar,
     MakeMailServer,
-    free_port,
     imap_account,
 )
+from meldbalie.tests.ports import free_port
 
 open_directory = mailserver_fixtures.open_directory
 make_mail_server = mailserver_fixtures.make_mail_server

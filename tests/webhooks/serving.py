@@ -12,6 +12,7 @@ from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 import pytest
+from meldbalie.tests.ports import free_port
 from meldbalie.tests.webhooks.installation import Installation, install
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
@@ -77,15 +78,9 @@ class Served:
         return self.process.communicate(timeout=60)[0]
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    installation, port = install(tmp_path), _free_port()
+    installation, port = install(tmp_path), free_port()
     config = tmp_path / "meldbalie.toml"
     config.write_text(CONFIGURATION.format(folder=tmp_path, port=port))
     process = subprocess.Popen(

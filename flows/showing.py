@@ -61,7 +61,7 @@ def show(
             runs.end(client, run_id, "Closed", wanted.end, wanted.view)
     else:
         run_id, made, answers = _ask(client, deployment, wanted, wanted.question)
-    _was_shown(place, wanted, run_id, made)
+    _was_shown(place, wanted, run_id, made, is_whole=not answers)
     return run_id, answers
 
 
@@ -124,12 +124,14 @@ def prepare(place: Records, reference: str, *, anyhow: bool) -> Showing | None:
         )
 
 
-def _was_shown(place: Records, wanted: Showing, run_id: str | None, made: int) -> None:
+def _was_shown(place: Records, wanted: Showing, run_id: str | None, made: int, *, is_whole: bool) -> None:
+    """Write down what Prefect was told; only where, while answers are to be taken: after a kill they are."""
     with place.database.unit_of_work() as session:
         row = desk_run_of(session, ticket_called(session, wanted.reference))
         row.run_id, row.made = run_id, made
         number = wanted.question.number if wanted.question else 0
-        _note(row, wanted.view, wanted.digest, number, wanted.seq, place)
+        if is_whole:
+            _note(row, wanted.view, wanted.digest, number, wanted.seq, place)
 
 
 def _note(row: DeskRun, shown: View, digest: str, number: int, seq: int, place: Records) -> None:

@@ -365,10 +365,11 @@ def test_the_second_of_two_handlers_is_told_what_happened_and_keeps_their_text(
         assert session.get_one(DeskRun, 1).not_done is None
 
 
+@pytest.mark.parametrize("is_killed", [False, True])
 def test_an_answer_given_while_the_form_is_replaced_is_not_lost(
-    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch, is_killed: bool
 ) -> None:
-    """Resume is pressed between the new form's being written and its being asked."""
+    """Resume is pressed between the new form's being written and its being asked; a kill may follow."""
     give = runs._give
 
     def pressed_meanwhile(client: SyncPrefectClient, run: UUID, question: runs.Question) -> None:
@@ -380,8 +381,14 @@ def test_an_answer_given_while_the_form_is_replaced_is_not_lost(
     world.arrives(world.reports(subject=f"Re: {FIRST}"))
     goes_round(world)
     does(world, FIRST, partial(_note_severity))
+    if is_killed:
+        with monkeypatch.context() as dying:
+            dying.setattr("meldbalie.flows.attend.take_answer", _dies)
+            with pytest.raises(Killed):
+                turns(desk)
 
-    turns(desk)
+    with prefect_api() as client:
+        turns(Desk(world.place, client))
 
     assert history(world, FIRST).count("answered") == 1
     assert named(run_of(world, FIRST)).startswith("PAUSED")
@@ -394,6 +401,10 @@ def _note_severity(session: Any, ticket: Any, *, by: str, because: str, promise:
 
 class Killed(BaseException):
     """The process ends here."""
+
+
+def _dies(*_: Any) -> str:
+    raise Killed
 
 
 @contextmanager

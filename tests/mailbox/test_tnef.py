@@ -180,6 +180,9 @@ COUNTED_WIDTHS = struct.pack("<HHI", 0x1003, 1, 0xFFFFFFFF)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_winmail_dat_four_times_as_large_costs_no_more_than_its_size(name: str) -> None:
     def cost(size: int) -> float:
+        return min(once(size) for _ in range(2))  # the machine may have been busy with something else
+
+    def once(size: int) -> float:
         content, started = winmail(HOSTILE[name](size)), time.process_time()
         assert len(list(Letter.read(letter(b"application/ms-tnef", content)).root.walk())) <= Limits().parts
         return time.process_time() - started

@@ -10,6 +10,13 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
 
 from ..models.clocks import Clock, ClockKind
 from ..models.ticket import Ticket
@@ -24,6 +31,16 @@ def prefect_api() -> Generator[SyncPrefectClient]:
     """A client of the Prefect API; it tries again by itself what a busy server refuses."""
     with get_client(sync_client=True) as client:
         yield client
+
+
+def of_flows(*names: str) -> FlowFilter:
+    """Asks Prefect for the runs of these flows."""
+    return FlowFilter(name=FlowFilterName(any_=list(names)))
+
+
+def in_states(*types: StateType) -> FlowRunFilterState:
+    """Asks Prefect for runs in one of these states."""
+    return FlowRunFilterState(type=FlowRunFilterStateType(any_=list(types)))
 
 
 def local(place: Records, instant: datetime) -> str:

@@ -10,14 +10,10 @@ from datetime import timedelta
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
-    FlowFilter,
-    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterEndTime,
     FlowRunFilterExpectedStartTime,
     FlowRunFilterStartTime,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.runtime import flow_run
@@ -26,7 +22,7 @@ from sqlalchemy import select
 
 from ..models.leases import Lease
 from . import dead_man
-from .desk import prefect_api
+from .desk import in_states, of_flows, prefect_api
 from .discretion import discreet
 from .installation import Installation, installation
 from .processes import has_died
@@ -58,7 +54,7 @@ def bury_the_dead(place: Installation) -> int:
     """Mark runs as crashed that Prefect believes in, though their process ended without a word."""
     at_work = {*_holders(place), flow_run.get_id()}
     before = FlowRunFilterStartTime.model_validate({"before_": place.clock() - BELIEVED})
-    silent = FlowRunFilter(state=_in_state(*IN_HAND), start_time=before)
+    silent = FlowRunFilter(state=in_states(*IN_HAND), start_time=before)
     with prefect_api() as client:
         dead = [run for run in _runs_of(client, HOUSEKEEPING, silent) if str(run.id) not in at_work]
         for run in dead:
@@ -69,7 +65,7 @@ def bury_the_dead(place: Installation) -> int:
 def forget_missed_runs(place: Installation) -> int:
     """Delete the sweeps, reconciliations and shifts that an outage made late; the next does their work."""
     missed = FlowRunFilterExpectedStartTime.model_validate({"before_": place.clock()})
-    late = FlowRunFilter(state=_in_state(StateType.SCHEDULED), expected_start_time=missed)
+    late = FlowRunFilter(state=in_states(StateType.SCHEDULED), expected_start_time=missed)
     return _delete(HOUSEKEEPING, late)
 
 
@@ -88,12 +84,7 @@ def _delete(flows: Sequence[str], which: FlowRunFilter) -> int:
 
 
 def _runs_of(client: SyncPrefectClient, flows: Sequence[str], which: FlowRunFilter) -> list[FlowRun]:
-    names = FlowFilter(name=FlowFilterName(any_=list(flows)))
-    return client.read_flow_runs(flow_filter=names, flow_run_filter=which, limit=AT_A_TIME)
-
-
-def _in_state(*states: StateType) -> FlowRunFilterState:
-    return FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states)))
+    return client.read_flow_runs(flow_filter=of_flows(*flows), flow_run_filter=which, limit=AT_A_TIME)
 
 
 def _holders(place: Installation) -> dict[str, str]:

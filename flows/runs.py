@@ -16,15 +16,14 @@ from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter
-from prefect.client.schemas.filters import FlowRunFilterState as StateFilter
-from prefect.client.schemas.filters import FlowRunFilterStateType as StateTypeFilter
+from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import FlowRun, FlowRunInput, State, StateDetails, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.input.run_input import keyset_from_base_key
 from prefect.states import Completed
 
+from .desk import in_states, of_flows
 from .view import View
 
 FLOW = "ticket"
@@ -79,12 +78,11 @@ def runs_of(client: SyncPrefectClient, *types: StateType) -> Iterator[FlowRun]:
 
     When a deployment is deleted, its runs stay and can still be answered.
     """
-    which = FlowRunFilter(state=StateFilter(type=StateTypeFilter(any_=list(types))))
-    of_tickets = FlowFilter(name=FlowFilterName(any_=[FLOW]))
+    which = FlowRunFilter(state=in_states(*types))
     offset = 0
     while True:
         page = client.read_flow_runs(
-            flow_filter=of_tickets,
+            flow_filter=of_flows(FLOW),
             flow_run_filter=which,
             limit=AT_ONCE,
             offset=offset,

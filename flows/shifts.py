@@ -16,13 +16,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from prefect import Flow
-from prefect.client.schemas.filters import (
-    FlowFilter,
-    FlowFilterName,
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
+from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
@@ -32,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ..models.leases import did_work, give_back, take_lease
 from ..models.outage import outage
-from .desk import prefect_api
+from .desk import in_states, of_flows, prefect_api
 from .discretion import discreet
 from .installation import Installation
 from .processes import has_died, this_process
@@ -219,8 +213,6 @@ def begin_again(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> N
 
 
 def _waits_to_begin(name: str) -> bool:
-    of_it = FlowFilter(name=FlowFilterName(any_=[name]))
-    scheduled = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
+    scheduled = FlowRunFilter(state=in_states(StateType.SCHEDULED))
     with prefect_api() as client:
-        which = FlowRunFilter(state=scheduled)
-        return bool(client.read_flow_runs(flow_filter=of_it, flow_run_filter=which, limit=1))
+        return bool(client.read_flow_runs(flow_filter=of_flows(name), flow_run_filter=scheduled, limit=1))

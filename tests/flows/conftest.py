@@ -58,7 +58,7 @@ def world(
     mail = LocalMailServer(directory / "mailserver", addresses=ADDRESSES, password=PASSWORD)
     present = Present()
     before = os.environ.get(CONFIG_VARIABLE)
-    monkeypatch.setattr("meldbalie.models.pins.COST", 2**4)
+    monkeypatch.setattr("meldbalie.models.pins.COST", 2**4)  # else each PIN takes a third of a second
     mail.start()
     try:
         place = make_world(directory, people, mail, prefect_api, present)

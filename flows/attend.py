@@ -180,7 +180,9 @@ class Desk:
         with self._place.database.reading() as session:
             shown_by = session.scalars(shows).one_or_none()
         if run.idempotency_key is None or shown_by not in (None, str(run.id)):
-            runs.end(self._client, str(run.id), "Superseded", "another run shows this ticket")
+            answers = runs.end(self._client, str(run.id), "Superseded", "another run shows this ticket")
+            if reference and answers:
+                self._take(reference, answers, str(run.id))
 
     def _news(self) -> list[str]:
         """The tickets of events that were not seen yet, and those that are shown otherwise by now."""

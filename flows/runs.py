@@ -53,15 +53,6 @@ class Given:
     response: Mapping[str, Any]
 
 
-class OfAnotherDeployment(Exception):
-    """A run belongs to a deployment that is not the desk's any more; ``answers`` are what was given there."""
-
-    def __init__(self, answers: list[Given]) -> None:
-        """Take what was answered, for whoever makes another run."""
-        super().__init__()
-        self.answers = answers
-
-
 def deployment(client: SyncPrefectClient) -> UUID:
     """The deployment that the runs of tickets belong to; made where there is none. Nobody works it."""
     try:
@@ -96,8 +87,8 @@ def runs_of(client: SyncPrefectClient, *types: StateType) -> Iterator[FlowRun]:
 
 def make(
     client: SyncPrefectClient, belonging_to: UUID, reference: str, once: str, shown: View, question: Question
-) -> str:
-    """Make a ticket's run with its form; who makes the same one again gets the one that is there."""
+) -> tuple[str, list[Given] | None]:
+    """Make a ticket's run with its form; who makes the same one again asks the one that is there."""
     run = client.create_flow_run_from_deployment(
         belonging_to,
         parameters={"reference": reference},
@@ -106,44 +97,51 @@ def make(
         tags=shown.tags,
         state=_paused(shown, question.number),
     )
-    if run.deployment_id == belonging_to and shows(run, shown, question.number):
+    if shows(run, shown, question.number):
         _give(client, run.id, question)
-    else:  # a predecessor was killed over it
-        ask(client, belonging_to, str(run.id), shown, question)
-    return str(run.id)
+        return str(run.id), []
+    # a predecessor was killed over it
+    return str(run.id), ask(client, belonging_to, str(run.id), shown, question)
 
 
 def ask(
     client: SyncPrefectClient, belonging_to: UUID, run_id: str, shown: View, question: Question
-) -> list[Given]:
-    """Put a form in the place of the one before; gives what was answered to that in the meantime.
+) -> list[Given] | None:
+    """Put a form in the place of the one before, unless that was answered; gives what was answered.
 
-    Raises :class:`ObjectNotFound` when the run is gone, and ends one :class:`OfAnotherDeployment`: a worker
-    may work it.
+    Whoever filled in a new form before an earlier answer is applied would do so in vain. ``None`` is where
+    the run is gone, or ended now since it belonged to another deployment, whose worker might work it.
     """
     run = UUID(run_id)
-    if client.read_flow_run(run).deployment_id != belonging_to:
-        answers = given(client, run_id)
-        end(client, run_id, "Superseded", "another run shows this ticket")
-        raise OfAnotherDeployment(answers)
-    _give(client, run, question)
-    client.set_flow_run_state(run, _paused(shown, question.number), force=True)
-    client.update_flow_run(run, name=shown.name, tags=shown.tags)
-    kept = {key for number in (question.number, question.number - 1) for key in _keys(number).values()}
-    return _clear(client, run, keep=kept)
+    try:
+        if client.read_flow_run(run).deployment_id != belonging_to:
+            return end(client, run_id, "Superseded", "another run shows this ticket") or None
+        _give(client, run, question)
+        if answers := given(client, run_id):
+            return answers
+        client.set_flow_run_state(run, _paused(shown, question.number), force=True)
+        client.update_flow_run(run, name=shown.name, tags=shown.tags)
+        kept = {key for number in (question.number, question.number - 1) for key in _keys(number).values()}
+        return _clear(client, run, keep=kept)
+    except ObjectNotFound:  # somebody deleted it, or Prefect's database is a new one
+        return None
 
 
-def end(client: SyncPrefectClient, run_id: str, name: str, message: str, shown: View | None = None) -> None:
-    """End a run and leave nothing of its forms behind; one that is gone is at its end."""
+def end(
+    client: SyncPrefectClient, run_id: str, name: str, message: str, shown: View | None = None
+) -> list[Given]:
+    """End a run, which then takes no answer any more, and leave nothing of its forms behind.
+
+    Gives what was answered to them, which stays until it is applied. A run that is gone is at its end.
+    """
     run = UUID(run_id)
     try:
         client.set_flow_run_state(run, Completed(name=name, message=message), force=True)
         if shown:
             client.update_flow_run(run, name=shown.name, tags=shown.tags)
-        for one in client.filter_flow_run_input(run, FORM_KEYS, AT_ONCE, exclude_keys=set()):
-            client.delete_flow_run_input(run, key=one.key)
+        return _clear(client, run, keep=set())
     except ObjectNotFound:
-        return
+        return []
 
 
 def given(client: SyncPrefectClient, run_id: str) -> list[Given]:

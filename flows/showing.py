@@ -14,7 +14,6 @@ from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.exceptions import ObjectNotFound
 
 from ..models.desk import DeskRun, desk_run_of
 from ..models.states import CLOSE_LABELS
@@ -23,7 +22,7 @@ from . import acting, card, forms, runs, view
 from .answer_templates import answer_templates
 from .desk import local
 from .installation import Records
-from .runs import Given, OfAnotherDeployment, Question
+from .runs import Given, Question
 from .view import View
 
 MOST_MADE = 10
@@ -55,12 +54,10 @@ def show(
     if wanted is None:
         return None, []
     run_id, made, answers = wanted.run_id, wanted.made, list[Given]()
-    if wanted.question is None:
-        if run_id:
-            answers = runs.given(client, run_id)
-            runs.end(client, run_id, "Closed", wanted.end, wanted.view)
-    else:
+    if wanted.question is not None:
         run_id, made, answers = _ask(client, deployment, wanted, wanted.question)
+    elif run_id:
+        answers = runs.end(client, run_id, "Closed", wanted.end, wanted.view)
     _was_shown(place, wanted, run_id, made, is_whole=not answers)
     return run_id, answers
 
@@ -68,25 +65,14 @@ def show(
 def _ask(
     client: SyncPrefectClient, deployment: UUID, wanted: Showing, question: Question
 ) -> tuple[str, int, list[Given]]:
-    answers = list[Given]()
     if wanted.run_id:
-        try:
-            answers = runs.ask(client, deployment, wanted.run_id, wanted.view, question)
-        except ObjectNotFound:  # somebody deleted it, or Prefect's database is a new one
-            pass
-        except OfAnotherDeployment as ended:
-            answers = ended.answers
-        else:
+        answers = runs.ask(client, deployment, wanted.run_id, wanted.view, question)
+        if answers is not None:
             return wanted.run_id, wanted.made, answers
     for made in range(wanted.made + 1, wanted.made + MOST_MADE):
-        once = f"{wanted.once}/{made}"
-        try:
-            run_id = runs.make(client, deployment, wanted.reference, once, wanted.view, question)
-        except ObjectNotFound:  # one of this number was made before, by what is there no more
-            continue
-        except OfAnotherDeployment as ended:
-            answers += ended.answers
-        else:
+        once = f"{wanted.once}/{deployment}/{made}"
+        run_id, answers = runs.make(client, deployment, wanted.reference, once, wanted.view, question)
+        if answers is not None:
             return run_id, made, answers
     raise LookupError(f"{wanted.reference}: no number is left for its run")
 

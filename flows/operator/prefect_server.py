@@ -96,13 +96,14 @@ def serve(port: int, names: Iterable[str], account_header: str) -> None:
     from prefect.settings import get_current_settings
 
     from .prefect_accounts import Accounts
+    from .prefect_look import Look
     from .prefect_shredder import Shredder
 
     settings = get_current_settings().server
     database = settings.database.connection_url
     shredder = Shredder(create_app(final=True), database.get_secret_value() if database else "")
     uvicorn.run(
-        app=Guard(Accounts(shredder, account_header), names),
+        app=Guard(Look(Accounts(shredder, account_header)), names),
         host="127.0.0.1",
         port=port,
         timeout_keep_alive=settings.api.keepalive_timeout,

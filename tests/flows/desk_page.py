@@ -48,6 +48,13 @@ class DeskPage:
         self.driver = driver
         driver.set_window_size(WIDTH, HEIGHT)
 
+    @contextmanager
+    def small_window(self) -> Generator[None]:
+        """As on an ordinary screen, while that is what is looked at."""
+        self.driver.set_window_size(1366, 768)
+        yield
+        self.driver.set_window_size(WIDTH, HEIGHT)
+
     def finds(self, run: str, *, on: str) -> WebElement:
         """A run in the list at this address."""
         self.driver.get(on)

@@ -36,6 +36,7 @@ from meldbalie.tests.ports import free_port
 from meldbalie.tests.prefect_server import PrefectServer
 from meldbalie.tests.waiting import until
 from prefect.client.schemas.objects import FlowRun
+from selenium.webdriver.common.by import By
 from sqlalchemy import select
 
 ANSWER = "We hebben het kanarie-antwoord klaar: het formulier is dicht."
@@ -389,6 +390,17 @@ def test_the_second_of_two_handlers_is_told_and_sends_the_kept_text(desk: AtWork
     desk.page.submits()
     desk.was_taken(reference, number)
     assert ANSWER in [message.text for message in desk.ticket(reference).messages]
+
+
+def test_the_card_stands_whole_above_the_form_in_a_small_window(desk: AtWork) -> None:
+    reference = desk.is_reported()
+    with desk.page.small_window():
+        desk.page.resumes(desk.address(reference))
+        card = desk.page.form().find_element(By.TAG_NAME, "article")
+        height, content = (int(card.get_property(name)) for name in ("clientHeight", "scrollHeight"))
+        assert height >= content > 100
+        form = desk.page.field(ACTION)
+        assert form.rect["y"] >= card.rect["y"] + content
 
 
 @pytest.mark.parametrize("desk", ["link"], indirect=True)

@@ -1,8 +1,8 @@
 """Audit: mailbox, ledger, tickets and outbox are compared, and whatever differs is alarmed.
 
-It mends two things only: a message that the ledger lacks is taken in, and what was forgotten leaves the
-mailbox. Everything else that it finds is for a human, who is told once, in kinds and numbers. Any number
-of audits may run at once.
+It mends two things only: a message that the ledger lacks is taken in, and what was forgotten leaves
+mailbox and keyring. Everything else that it finds is for a human, who is told once, in kinds and numbers.
+Any number of audits may run at once.
 """
 
 from collections.abc import Collection

@@ -9,6 +9,7 @@ from ..mailbox.problem import Problem
 from ..mailbox.returned import is_delay
 from ..models import delivery
 from ..models.again import reopened_as
+from ..models.brought_keys import note_brought_key
 from ..models.filing import (
     Received,
     ReceivedFile,
@@ -170,6 +171,8 @@ def _file(
             ticket = None
     if ticket is not None and opened.problem is not None:
         ticket.record("opened_in_part", by="intake", at=now, problem=opened.problem.value)
+    if ticket is not None and key.fingerprint:
+        note_brought_key(session, ticket, key.fingerprint)
     decide(entry, judged.verdict, now=now, ticket=ticket)
     return ticket.reference if ticket else None
 

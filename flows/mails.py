@@ -1,17 +1,21 @@
 """From an outbox row to the mail itself: its words, the key it is sealed to, and where bounces go."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..mailbox.compose import Draft, can_be_answered, new_message_id
 from ..mailbox.wording import word
 from ..mailbox.wording_parts import Desk
 from ..models.filing import reporter_of
-from ..models.ladder import owner_of
 from ..models.ledger import LedgerEntry
 from ..models.outbox import WRITTEN_BY_HAND, Mail, MailKind
+from ..models.owners import Owner
+from ..models.people import Correspondent
 from ..models.threads import thread_token
+from ..settings import Person
 from .installation import Installation
 from .speaking import SPEAKERS
 from .spoken import Withheld
@@ -49,7 +53,7 @@ def letter(place: Installation, session: Session, mail: Mail, *, sealed: bool) -
     about = mail.ticket.reference if mail.ticket else "intake"
     return Letter(
         kind=mail.kind,
-        fingerprint=_key_of(place, mail),
+        fingerprint=_key_of(place, session, mail),
         outer_subject=text.outer_subject,
         bounces_to=ours,
         draft=Draft(
@@ -82,14 +86,32 @@ def _answered(session: Session, mail: Mail) -> str:
     return entry.message_id
 
 
-def _key_of(place: Installation, mail: Mail) -> str:
-    """The key that is pinned now for a recipient: what was pinned when the mail was written may be old."""
-    ticket, promise = mail.ticket, place.promise
-    known = [promise.ibd, *promise.triage, promise.lead, promise.on_call, promise.ciso]
-    if ticket is not None:
-        known += [reporter_of(ticket)] if mail.party == "reporter" else [owner_of(ticket)]
-    pinned = (one.fingerprint for one in known if one and one.address.lower() == mail.recipient.lower())
-    return next((key for key in pinned if key), mail.fingerprint)
+def _key_of(place: Installation, session: Session, mail: Mail) -> str:
+    """The key that is pinned now for a recipient: what was pinned when the mail was written may be old.
+
+    Of those who share an address each has a key of their own, so a person is known by name as well. What
+    proves who acts is sealed to the key that is pinned for that very person, or does not leave.
+    """
+    address = mail.recipient.lower()
+    people = (one for one in _who_may_be_meant(place, session, mail) if one.address.lower() == address)
+    pinned = next((one.fingerprint for one in people if one.fingerprint), "")
+    return pinned if mail.kind is MailKind.CONFIRM else pinned or mail.fingerprint
+
+
+def _who_may_be_meant(place: Installation, session: Session, mail: Mail) -> Iterator[Person | Correspondent]:
+    """The reporter and the IBD are one each; others are many, and go by their name."""
+    if mail.party == "ibd":
+        yield place.promise.ibd
+    elif mail.party == "reporter":
+        who = reporter_of(mail.ticket) if mail.ticket else None
+        yield from (who,) if who else ()
+    elif mail.party == "owner":
+        named = select(Owner).where(Owner.name == mail.recipient_name)
+        yield from (Correspondent(one.name, one.address, one.fingerprint) for one in session.scalars(named))
+    else:
+        config = place.config
+        staff = (*config.triage, config.lead, config.on_call, config.ciso, *config.rota.people)
+        yield from (one for one in staff if one and one.name == mail.recipient_name)
 
 
 def _own_key(place: Installation) -> bytes:

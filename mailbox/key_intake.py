@@ -139,7 +139,7 @@ def adopt(shelf: "KeyShelf", key: bytes, address: str) -> Adopted | Refused:
         listed = shelf.examine(key, only_address=address)
         if len(listed) != 1 or not _names_only(listed[0], address):
             return Refused(RefusalReason.OTHER_ADDRESS, offered)
-    with _alone(shelf.home):
+    with alone(shelf.home):
         result = _take_in(shelf, key, listed[0], address)
     if isinstance(result, Adopted):
         _remember(shelf, digest, result.key.fingerprint)
@@ -198,8 +198,8 @@ def _remember(shelf: "KeyShelf", digest: bytes, fingerprint: str) -> None:
 
 
 @contextmanager
-def _alone(home: Path) -> Generator[None]:
-    """Keep other processes of this machine from adopting between our look and our import."""
+def alone(home: Path) -> Generator[None]:
+    """Keep other processes of this machine from adopting between our look and our change."""
     lock = os.open(home / ".adopting.lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -9,7 +9,7 @@ from pathlib import Path
 from .errors import GpgTimedOut
 from .gpg_home import ring_stamp
 from .gpg_status import GpgRun
-from .key_intake import Adopted, Refused, adopt, import_key
+from .key_intake import Adopted, Refused, adopt, alone, import_key
 from .keys import KeyFacts, is_fingerprint, read_listing
 
 
@@ -117,6 +117,18 @@ class KeyShelf(ABC):
         """Take in the key that the holder of this address offered, if the policy of `key_intake`
         lets it."""
         return adopt(self, key, address)
+
+    def take_out(self, fingerprint: str) -> bool:
+        """Delete a public key; tells whether it is gone. Keys of our own always stay."""
+        if is_fingerprint(fingerprint):
+            with alone(self.home):
+                self._run("--yes", "--delete-keys", "--", fingerprint)  # refused where a secret half is
+        return self.facts(fingerprint) is None
+
+    def drop_backup(self) -> None:
+        """Delete the copy that gpg keeps of the ring as it was before the last change."""
+        for name in ("pubring.kbx~", "pubring.gpg~"):
+            (self.home / name).unlink(missing_ok=True)
 
     def take_in(self, key: bytes, *, only_address: str | None = None) -> None:
         """Import without asking any policy; call `adopt` or `import_public` instead."""

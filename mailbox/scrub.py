@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from .scrub_doubt import doubts_about_cuts, signs_of_doubt
 from .scrub_gate import still_identifies
 from .scrub_identity import Identity, Kind, is_ordinary, leftovers
+from .scrub_phones import phones
 from .scrub_shapes import Found, shapes
 from .scrub_traces import trace
 
@@ -33,6 +34,7 @@ _RANK: tuple[Kind, ...] = (
     "phone",
     "handle",
     "name",
+    "number",
 )
 _JOINTS = frozenset(" .,'-")
 
@@ -48,14 +50,13 @@ class Scrubbed:
 
 def scrub(text: str, identity: Identity) -> Scrubbed:
     """The report without its reporter; text without any trace comes back as it was."""
-    places = _merged(text, (*shapes(text), *trace(text, identity)))
+    places = _merged(text, (*shapes(text), *phones(text), *trace(text, identity)))
     clean = _without(text, places)
     doubt = signs_of_doubt(clean) | leftovers(clean, identity)
     doubt |= doubts_about_cuts(text, clean, _cuts(text, places, "signature"))
     if any(is_ordinary(cut) for cut in _cuts(text, places, "name", "handle")):
         doubt.add("common_name")
-    if any(_cuts(text, places, "encoded")):
-        doubt.add("encoded")
+    doubt |= {"encoded", "number"}.intersection(place.kind for place in places)
     if still_identifies(clean, identity):
         doubt.add("still_identifies")
     removed = Counter(place.kind for place in places)

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from .scrub_identity import Identity
 
-_MARKER = re.compile(r"\[removed: (?:signature|quote|key|address|phone|handle|name|encoded)\]")
+_MARKER = re.compile(r"\[removed: (?:signature|quote|key|address|phone|handle|name|encoded|number)\]")
 _SHORT = 8
 _DEPTH = 3
 _CONNECTIVES = re.compile(
@@ -133,7 +133,9 @@ def _from_base64(text: str) -> Iterator[str]:
 
 def _from_hex(text: str) -> Iterator[str]:
     for run in re.findall(r"(?:(?:0x)?[0-9A-Fa-f]{2}[\s:,-]{0,2}){6,}", text):
-        yield from _legible(bytes.fromhex(re.sub(r"0x|[^0-9A-Fa-f]", "", run)))
+        for part in {run, *run.split()}:
+            digits = re.sub(r"0x|[^0-9A-Fa-f]", "", part)
+            yield from _legible(bytes.fromhex(digits)) if len(digits) % 2 == 0 else ()
 
 
 def _legible(raw: bytes) -> list[str]:

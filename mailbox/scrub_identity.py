@@ -12,7 +12,7 @@ from typing import Literal
 
 from .scrub_views import fold, squash
 
-Kind = Literal["signature", "quote", "key", "address", "phone", "handle", "name", "encoded"]
+Kind = Literal["signature", "quote", "key", "address", "phone", "handle", "name", "encoded", "number"]
 
 # From this length on a spelling counts wherever it stands, even inside a longer word.
 LONG = 8

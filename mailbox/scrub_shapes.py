@@ -1,4 +1,4 @@
-"""Parts of a mail that point to its writer whoever that is: signatures, quotations, keys, phones.
+"""Parts of a mail that point to its writer whoever that is: signatures, quotations, keys.
 
 A shape is found by its form, without knowing the reporter. Each finder gives places in the text;
 none of them can take more than linear time, because every repetition in a pattern is bounded.
@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .scrub_identity import Kind
-from .scrub_views import View
 
 
 @dataclass(frozen=True, order=True)
@@ -75,44 +74,12 @@ _GPG_FINGERPRINT = re.compile(
     r"(?<![0-9A-Za-z])(?:[0-9A-F]{4} ){5} (?:[0-9A-F]{4} ){4}[0-9A-F]{4}(?![0-9A-Za-z])"
 )
 
-_SEPARATOR = r"[ .\-/\xa0]"
-_NO_DIGIT_BEFORE = r"(?<![\w+])(?<!\d[.:,/\-])"
-_NO_DIGIT_AFTER = r"(?![\w])(?![.:,/\-]\d)"
-_NOT_A_DATE = r"(?!\d{1,2}[.\-/]\d{1,2}[.\-/](?:19|20)\d\d(?!\d))"
-_NOT_AN_IP = r"(?!\d{1,3}(?:\.\d{1,3}){3}(?!\d))"
-_PHONES = (
-    re.compile(  # +31 (0)6 1234 5678, 0031-6-12345678
-        rf"{_NO_DIGIT_BEFORE}(?:\+|00)[1-9](?:{_SEPARATOR}?\(0\))?"
-        rf"(?:[ .\-/()\xa0]{{0,2}}\d){{7,13}}{_NO_DIGIT_AFTER}"
-    ),
-    re.compile(  # 06-12345678, (020) 123 45 67
-        rf"{_NO_DIGIT_BEFORE}{_NOT_A_DATE}(?!0123456789)\(?0[1-9](?:[ .\-/()\xa0]{{0,2}}\d){{8}}"
-        rf"{_NO_DIGIT_AFTER}"
-    ),
-    re.compile(  # (415) 555-0123
-        rf"{_NO_DIGIT_BEFORE}(?:\(\d{{3}}\) ?|\d{{3}}[.\-])\d{{3}}[.\-]\d{{4}}{_NO_DIGIT_AFTER}"
-    ),
-    re.compile(  # whatever somebody calls a phone number
-        r"(?i:\b(?:tel|telefoon|telefoonnummer|phone|mobiel|mobile|gsm|whatsapp|signal|call me"
-        r"(?: at| on)?|bel (?:me|mij)(?: op)?)\b[ .:=\-]{0,4})"
-        rf"{_NOT_A_DATE}{_NOT_AN_IP}([+(]?\d(?:[ .\-/()\xa0]{{0,2}}\d){{5,14}}){_NO_DIGIT_AFTER}"
-    ),
-)
-DUMP_LINE = re.compile(  # as xxd and hexdump write it: an offset and bytes, or many bytes
-    r"(?<![0-9a-z.:\-])(?:(?:0x)?[0-9a-f]{4,16}(?::[ \t]{1,4}|[ \t]{2,4})"
-    r"((?:[0-9a-f]{2,8}[ \t]{1,2}){3,32}(?:[0-9a-f]{2,8}(?!\S))?)"
-    r"|((?:[0-9a-f]{2,8}[ \t]{1,2}){7,32}(?:[0-9a-f]{2,8}(?!\S))?))",
-    re.IGNORECASE,
-)
-_BYTES = re.compile(r"\d\d(?: \d\d)+")
-
 
 def shapes(text: str) -> Iterator[Found]:
     """Everything in a text that has the form of its writer's traces."""
     yield from quotations(text)
     yield from armour(text)
     yield from signatures(text)
-    yield from phones(text)
     for pattern, group in ((_KEY_ID, 1), (_GPG_FINGERPRINT, 0)):
         for found in pattern.finditer(text):
             if len(re.sub(r"[^0-9A-Fa-f]", "", found[group].lower().removeprefix("0x"))) >= 8:
@@ -212,23 +179,3 @@ def _first_paragraph_end(text: str, start: int, limit: int) -> int:
     paragraph = re.compile(r"(?:\r?\n[ \t]*(?=\r?\n)){0,3}(?:\r?\n(?![ \t]*\r?\n)[^\n]+){0,12}")
     found = paragraph.match(text, start, limit)
     return found.end() if found else start
-
-
-def phones(text: str) -> Iterator[Found]:
-    """Numbers that are telephone numbers by their form, outside hex dumps."""
-    view = View(text).folded()
-    readable = DUMP_LINE.sub(lambda dump: "x" * len(dump[0]), view.text)
-    for pattern in _PHONES:
-        group = pattern.groups
-        for found in pattern.finditer(readable):
-            if not _is_among_bytes(readable, *found.span(group)):
-                yield Found(*view.span(*found.span(group)), "phone")
-
-
-def _is_among_bytes(text: str, start: int, end: int) -> bool:
-    """Whether pairs of digits go on as pairs of hexadecimal digits on either side."""
-    if not _BYTES.fullmatch(text, start, end):
-        return False
-    before = re.search(r"((?:\b[0-9a-f]{2} ){0,3})\Z", text[max(0, start - 9) : start])
-    after = re.match(r"(?: [0-9a-f]{2}\b){0,3}", text[end : end + 9])
-    return sum(len(side[0]) for side in (before, after) if side) >= 6

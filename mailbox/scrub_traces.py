@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 from .scrub_identity import LONG, Identity, Kind, Traces, pattern_of_words, traces_of
-from .scrub_shapes import DUMP_LINE, Found
+from .scrub_phones import DUMP_LINE
+from .scrub_shapes import Found
 from .scrub_views import View, decodings
 
 _DEPTH = 2
@@ -16,6 +17,7 @@ _ONE_WORD = 24
 _LETTER = r"[A-Za-z0-9+/_-]"
 _BASE64 = re.compile(rf"(?<!{_LETTER})(?:(?:{_LETTER}{{40,}}+\r?\n)++{_LETTER}*+|{_LETTER}{{8,}}+)={{0,2}}")
 _HEX = re.compile(r"(?<![0-9a-z])(?:(?:0x)?[0-9a-f]{2}[\s:,\-]{0,2}){6,}+", re.IGNORECASE)
+_HEX_WORD = re.compile(r"[0-9a-f]{12,}+", re.IGNORECASE)
 _NEXT_LINE = re.compile(r"[^\n]{0,200}\n[ \t>]{0,40}")
 _REST_OF_LINE = re.compile(r"[^\r\n]{0,200}")
 _READABLE = re.compile(r"[^\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]{4,}")
@@ -155,9 +157,12 @@ def _from_base64(run: str) -> Iterator[bytes]:
 
 
 def _hex(text: str) -> Iterator[tuple[int, int, bytes]]:
+    """Runs of bytes as a whole, and each word of them by itself: its neighbour may be of something else."""
     for run in _HEX.finditer(text):
         end = run.start() + len(run[0].rstrip(" \t\r\n:,-"))
-        yield run.start(), end, bytes.fromhex(re.sub(r"(?i)0x|[^0-9a-f]", "", run[0]))
+        digits = re.sub(r"(?i)0x", " ", run[0])
+        for part in dict.fromkeys((re.sub(r"(?i)[^0-9a-f]", "", digits), *_HEX_WORD.findall(digits))):
+            yield run.start(), end, bytes.fromhex(part)
 
 
 def _dumps(text: str) -> Iterator[tuple[int, int, bytes]]:

@@ -4,16 +4,18 @@ A while after the closing nothing needs the report any more. What stays is its n
 clocks, state, closing reason, owner and severity, its history without reasons, and that it was forgotten,
 by whom and when. Messages stay in the ledger by what they are, so that one that comes again is known.
 
-All of it is one transaction. The copies in the mailbox go afterwards (``flows/clearing.py``).
+All of it is one transaction. Copies in the mailbox and keys in the keyring go afterwards
+(``flows/clearing.py``).
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Select, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from .brought_keys import let_go_of_keys
 from .confirmations import Confirmation
 from .desk import DeskRun
 from .errors import Refused
@@ -22,6 +24,7 @@ from .ledger import LedgerEntry, Verdict
 from .likeness import Mark, Sketch
 from .links import SecretLink
 from .outbox import Mail, MailKind, MailState, Thread
+from .quarantine import Dismissal, unread_on
 from .states import CloseReason, TicketState
 from .suggestions import main_ticket
 from .ticket import Attachment, Event, Message, Reporter, Target, Ticket, first_broken_link
@@ -53,6 +56,7 @@ def forget(session: Session, ticket: Ticket, *, by: str, now: datetime) -> bool:
             f"the history of {ticket.reference} was altered: find out how before it is written anew;"
             " nothing was erased"
         )
+    let_go_of_keys(session, ticket)
     _erase_identity(session, ticket)
     _erase_words(session, ticket)
     _erase_mails(session, ticket)
@@ -102,6 +106,11 @@ def _refuse_unfinished(session: Session, ticket: Ticket) -> None:
         raise Refused(f"{ticket.reference} is open: only what is closed is forgotten")
     for other in _needed_by(session, ticket):
         raise Refused(f"{ticket.reference} belongs to {other.reference}, which is open: close that first")
+    if unread := unread_on(session, ticket.id):
+        raise Refused(
+            f"message {unread[0]} came on the thread of {ticket.reference} and nobody has read it: `meldbalie"
+            f" quarantine retry {unread[0]}` judges it again, and `dismiss` lets it go"
+        )
     states = set(session.scalars(select(Mail.state).where(Mail.ticket_id == ticket.id)))
     if states & {MailState.WAITING, MailState.SENDING}:
         raise Refused(f"mail about {ticket.reference} is still to be delivered: let it leave first")
@@ -160,10 +169,9 @@ def _erase_mails(session: Session, ticket: Ticket) -> None:
 
 
 def _messages_of(ticket_id: int) -> Select[tuple[int]]:
-    """The messages that a ticket has, with every copy in which they came. Quarantine waits for a human."""
-    judged = and_(LedgerEntry.verdict.is_not(None), LedgerEntry.verdict != Verdict.QUARANTINED)
+    """The messages that a ticket has, also those let go unread, with every copy in which they came."""
     first = func.coalesce(LedgerEntry.same_as, LedgerEntry.id)
-    firsts = select(first).where(LedgerEntry.ticket_id == ticket_id, judged)
+    firsts = select(first).where(LedgerEntry.ticket_id == ticket_id, LedgerEntry.verdict.is_not(None))
     is_copy = or_(LedgerEntry.id.in_(firsts), LedgerEntry.same_as.in_(firsts))
     return select(LedgerEntry.id).where(is_copy, LedgerEntry.verdict.is_not(None))
 
@@ -172,7 +180,21 @@ def _erase_bytes(session: Session, which: Select[tuple[int]], *, now: datetime) 
     numbers = list(session.scalars(which))
     emptied = {"raw": b"", "message_id": "", "forgotten_at": now}
     session.execute(update(LedgerEntry).where(LedgerEntry.id.in_(numbers)).values(emptied))
+    session.execute(update(Dismissal).where(Dismissal.ledger_id.in_(numbers)).values(because=""))
+    _erase_notes(session, numbers)
     return len(numbers)
+
+
+def _erase_notes(session: Session, numbers: Sequence[int]) -> None:
+    """What senders were told of messages that nobody could open: a note names its sender, in `once` too."""
+    notes = select(Mail).where(Mail.ledger_id.in_(numbers), Mail.kind == MailKind.CANNOT_OPEN)
+    for mail in session.scalars(notes.execution_options(populate_existing=True)):
+        mail.recipient = mail.recipient_name = mail.fingerprint = ""
+        mail.recipient_digest = mail.facts = None
+        mail.once = f"{mail.kind}/forgotten/{mail.id}"
+        if mail.sent_at is None:
+            mail.state = MailState.CALLED_OFF
+    session.flush()
 
 
 def _close_doors(session: Session, ticket: Ticket, *, now: datetime) -> None:

@@ -38,6 +38,13 @@ def quarantined_on(session: Session, ticket_id: int) -> int:
     return session.scalar(select(func.count()).where(of_it, _in_quarantine(dismissed=False))) or 0
 
 
+def unread_on(session: Session, ticket_id: int) -> list[int]:
+    """The messages with a token of this ticket that nobody has read: in quarantine, or to be judged."""
+    unread = or_(LedgerEntry.verdict.is_(None), _in_quarantine(dismissed=False))
+    found = select(LedgerEntry.id).where(LedgerEntry.ticket_id == ticket_id, unread)
+    return list(session.scalars(found.order_by(LedgerEntry.id)))
+
+
 def _in_quarantine(*, dismissed: bool) -> ColumnElement[bool]:
     copy = aliased(LedgerEntry)
     became_something = select(copy.id).where(
@@ -47,6 +54,7 @@ def _in_quarantine(*, dismissed: bool) -> ColumnElement[bool]:
     return and_(
         LedgerEntry.verdict == Verdict.QUARANTINED,
         LedgerEntry.same_as.is_(None),
+        LedgerEntry.forgotten_at.is_(None),
         ~became_something.exists(),
         was_dismissed if dismissed else ~was_dismissed,
     )
@@ -58,6 +66,8 @@ def message_in_quarantine(session: Session, number: int) -> LedgerEntry:
     if entry is None:
         raise Refused(f"the ledger has no message {number}; `meldbalie quarantine` lists those in quarantine")
     first = session.get_one(LedgerEntry, entry.same_as or entry.id, with_for_update=True)
+    if first.forgotten_at is not None:
+        raise Refused(f"message {number} was erased with its ticket: nothing of it is left")
     family = or_(LedgerEntry.id == first.id, LedgerEntry.same_as == first.id)
     became = select(LedgerEntry).where(family, LedgerEntry.verdict.not_in(LEADS_NOWHERE))
     if (something := session.scalars(became.limit(1)).first()) is not None and something.verdict:

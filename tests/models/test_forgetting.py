@@ -25,14 +25,16 @@ from meldbalie.models.kept import Period, period
 from meldbalie.models.ledger import LedgerEntry, Place, Verdict, enter
 from meldbalie.models.likeness import Mark, Sketch
 from meldbalie.models.links import SecretLink, ticket_behind
-from meldbalie.models.outbox import Mail, MailKind, MailState
+from meldbalie.models.outbox import Mail, MailKind, MailState, write_mail
+from meldbalie.models.people import Correspondent
+from meldbalie.models.quarantine import dismiss, in_quarantine, judge_again
 from meldbalie.models.session import Database
 from meldbalie.models.states import CloseReason
 from meldbalie.models.tables import Base
 from meldbalie.models.threads import Claims, standing, thread_token
 from meldbalie.models.ticket import Event, Message, Ticket, first_broken_link, ticket_called
 from meldbalie.models.undeliverable import fails, is_undeliverable
-from meldbalie.models.vault import vault
+from meldbalie.models.vault import digest_of, vault
 from meldbalie.tests.models.reports import (
     ADDRESS,
     ANONYMOUS,
@@ -291,19 +293,62 @@ def test_the_same_mail_again_is_known_and_its_bytes_go_too(database: Database) -
         assert to_be_cleared(session) == []
 
 
-def test_every_copy_of_a_message_is_erased_and_quarantine_is_not(database: Database) -> None:
+def test_every_copy_of_a_message_is_erased_and_another_quarantined_one_is_not(database: Database) -> None:
     reported(database)
     copy = arrives(database, b"Received: by another way\r\n" + RAW, uid=2)
-    quarantined = arrives(database, b"Subject: sealed to somebody else\r\n\r\nx", uid=3)
-    with database.unit_of_work() as session:
-        entry = session.get_one(LedgerEntry, quarantined)
-        entry.verdict, entry.ticket_id = Verdict.QUARANTINED, 1
+    quarantined = unopened(database, None)
     closed(database)
     forgotten(database)
     with database.reading() as session:
         assert session.get_one(LedgerEntry, copy).raw == b""
         assert session.get_one(LedgerEntry, quarantined).raw
         assert {one.number for one in to_be_cleared(session)} == {1, copy}
+
+
+def unopened(database: Database, ticket_id: int | None = 1) -> int:
+    """A message in quarantine that came with a ticket's token; its sender was told. Gives its number."""
+    number = arrives(
+        database, f"From: {NAME} <{ADDRESS}>\r\nSubject: {REPORT.subject}\r\n\r\nx".encode(), uid=3
+    )
+    with database.unit_of_work() as session:
+        entry = session.get_one(LedgerEntry, number)
+        entry.verdict, entry.ticket_id = Verdict.QUARANTINED, ticket_id
+        told = write_mail(
+            session, MailKind.CANNOT_OPEN, Correspondent("", ADDRESS), party="reporter",
+            cause=f"{digest_of(ADDRESS)}/{ARRIVED:%Y-%m-%d}", now=ARRIVED, ticket=None,
+        )  # fmt: skip
+        told.ledger_id = number
+    return number
+
+
+def test_what_nobody_could_read_is_read_or_let_go_before_its_ticket_is_forgotten(database: Database) -> None:
+    reported(database)
+    number = unopened(database)
+    closed(database)
+    is_refused(database, f"message {number} came on the thread of {FIRST} and nobody has read it")
+
+    with database.unit_of_work() as session:
+        judge_again(session, number)
+    is_refused(database, f"message {number} came on the thread")
+
+
+def test_what_was_let_go_unread_is_erased_with_its_ticket(database: Database) -> None:
+    reported(database)
+    number = unopened(database)
+    closed(database)
+    with database.unit_of_work() as session:
+        dismiss(session, number, by="Fatima", because=f"{REASON}, by {NAME}", now=CLOSED_AT)
+
+    assert forgotten(database)
+
+    after = everything_readable(database)
+    assert not [secret for secret in (*SECRETS, vault.keyed_digest(ADDRESS)) if secret in after]
+    with database.unit_of_work() as session:
+        assert session.get_one(LedgerEntry, number).raw == b""
+        assert {one.number for one in to_be_cleared(session)} == {1, number}
+        assert in_quarantine(session, dismissed=True) == []
+        with pytest.raises(Refused, match=f"message {number} was erased with its ticket"):
+            judge_again(session, number)
 
 
 def test_the_audit_finds_nothing_wrong_with_what_was_forgotten(database: Database) -> None:

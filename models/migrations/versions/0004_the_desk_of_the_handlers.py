@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("action", sa.String(), nullable=False),
         sa.Column("wanted", sa.LargeBinary(), nullable=False),
         sa.Column("seen", sa.Integer(), nullable=False),
+        sa.Column("account", sa.String(), nullable=False),
         sa.Column("token_hash", sa.String(), nullable=False),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
@@ -96,6 +97,20 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("marks", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_marks_ticket_id"), ["ticket_id"], unique=False)
+
+    op.create_table(
+        "brought_keys",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("ticket_id", sa.Integer(), nullable=True),
+        sa.Column("gone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["ticket_id"], ["tickets.id"], name=op.f("fk_brought_keys_ticket_id_tickets")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_brought_keys")),
+    )
+    with op.batch_alter_table("brought_keys", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_brought_keys_ticket_id"), ["ticket_id"], unique=False)
 
     with op.batch_alter_table("desk_runs", schema=None) as batch_op:
         batch_op.add_column(sa.Column("shown", sa.JSON(), nullable=True))
@@ -163,6 +178,10 @@ def downgrade() -> None:
     with op.batch_alter_table("marks", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_marks_ticket_id"))
 
+    with op.batch_alter_table("brought_keys", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_brought_keys_ticket_id"))
+
+    op.drop_table("brought_keys")
     op.drop_table("marks")
     op.drop_table("sketches")
     op.drop_table("mail_orders")

@@ -39,6 +39,7 @@ ENDS = frozenset({Action.CLOSE, Action.JOIN})
 NOT_IN_TIME = "it was not confirmed by the link in time; nothing was applied: ask for it again"
 #: Fields that say a day and a time; a number would be read as seconds, and a day alone as its midnight.
 MOMENTS = ("embargo_ends_at", "happened_at")
+DAY_FIRST = re.compile(r"(\d{1,2})-(\d{1,2})-(\d{4})(?=[ T])")
 A_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?")
 
 
@@ -48,6 +49,8 @@ def take_answer(place: Records, reference: str, number: int, response: Mapping[s
     pin, account = str(given.pop("pin", "")), str(given.pop("account", ""))
     try:
         with _refusing_the_unforeseen(reference):
+            if _was_taken_before(place, reference, number):
+                return "applied before"
             _take_kept_text(place, reference, given)
             order = _checked(given)
             handler_called(place, order.who)
@@ -67,21 +70,33 @@ def _apply(
         subject = ticket_called(session, reference)
         _hold_other(session, subject, order)
         row = desk_run_of(session, subject)
-        if row.applied == number:
+        if _is_of(row, number):
             return "applied before"
-        if row.applied > number:
-            raise Refused("a later form was answered before this one; nothing of this one was applied")
-        if number > row.asked:  # our database was restored, and Prefect's was not
-            raise Refused("this form is of another time; look at the card and decide again")
         history = row.asked_after if seen is None else seen
         refuse_if_decided_since(subject, history, ends=order.action in ENDS)
         row.applied = number
         row.was_done(order.who, order.action)
         if needs_proof(order) and not proof:
-            ask_for_link(place, session, subject, order, history)
+            ask_for_link(place, session, subject, order, history, account=account)
             return "asked for proof"
         carry_out(place, session, subject, order, proof=proof, account=account)
     return "applied"
+
+
+def _was_taken_before(place: Records, reference: str, number: int) -> bool:
+    """Whether a form was dealt with already: looked at before its PIN is, so that a wrong one counts once."""
+    with place.database.reading() as session:
+        row = session.get(DeskRun, ticket_called(session, reference).id)
+        return row is not None and _is_of(row, number)
+
+
+def _is_of(row: DeskRun, number: int) -> bool:
+    """Whether this form is the one that was applied last; raises :class:`Refused` for one out of its turn."""
+    if row.applied > number:
+        raise Refused("a later form was answered before this one; nothing of this one was applied")
+    if number > row.asked:  # our database was restored, and Prefect's was not
+        raise Refused("this form is of another time; look at the card and decide again")
+    return row.applied == number
 
 
 def carry_out_confirmed(place: Records, number: int) -> str | None:
@@ -97,9 +112,7 @@ def carry_out_confirmed(place: Records, number: int) -> str | None:
             else:
                 _carry_out_confirmed(place, number, reference, Order.model_validate(wanted))
     except Refused as refusal:
-        _was_done(place, number, f"{confirmations.NOT_DONE}{refusal}")
-        if reference is not None:
-            _note_refusal(place, reference, 0, str(refusal), wanted)
+        _was_refused(place, number, str(refusal))
     return reference
 
 
@@ -114,7 +127,7 @@ def _carry_out_confirmed(place: Records, number: int, reference: str, order: Ord
         row.was_done(order.who, order.action)
         handler_called(place, order.who)
         refuse_if_decided_since(subject, confirmed.seen, ends=order.action in ENDS)
-        carry_out(place, session, subject, order, proof="link")
+        carry_out(place, session, subject, order, proof="link", account=confirmed.account)
         confirmations.was_done(session, confirmed, confirmations.DONE, now=place.clock())
 
 
@@ -153,6 +166,18 @@ def _was_done(place: Records, number: int, outcome: str) -> None:
     with place.database.unit_of_work() as session:
         confirmed = session.get_one(Confirmation, number, with_for_update=True)
         confirmations.was_done(session, confirmed, outcome, now=place.clock())
+
+
+def _was_refused(place: Records, number: int, because: str) -> None:
+    """Record why what somebody confirmed was not done, and keep its text, before that is forgotten."""
+    with place.database.unit_of_work() as session:
+        confirmed = session.get_one(Confirmation, number)
+        if confirmed.ticket is not None:
+            row = desk_run_of(session, confirmed.ticket)
+            session.refresh(confirmed, with_for_update=True)
+            if confirmed.done_at is None:
+                _keep_refusal(place, row, because, confirmed.wanted)
+        confirmations.was_done(session, confirmed, f"{confirmations.NOT_DONE}{because}", now=place.clock())
 
 
 def _hold_other(session: Session, subject: Ticket, order: Order) -> None:
@@ -199,7 +224,7 @@ def _refuse_unoffered(place: Records, order: Order) -> None:
 
 
 def _checked(given: Mapping[str, Any]) -> Order:
-    moments = {name: str(given[name]).strip() for name in MOMENTS if name in given}
+    moments = {name: _year_first(str(given[name]).strip()) for name in MOMENTS if name in given}
     for name, written in moments.items():
         if not A_MOMENT.fullmatch(written):
             raise Refused(f"{name.replace('_', ' ')}: write a day and a time, such as 2026-12-01 17:00")
@@ -213,19 +238,28 @@ def _checked(given: Mapping[str, Any]) -> Order:
         raise Refused(f"the form cannot be read: {wrong}") from None
 
 
+def _year_first(written: str) -> str:
+    """A moment with its day as computers write it, where it is written as in Dutch: ``31-12-2026 17:00``."""
+    day = DAY_FIRST.match(written)
+    return f"{day[3]}-{int(day[2]):02}-{int(day[1]):02}{written[day.end() :]}" if day else written
+
+
 def _note_refusal(
     place: Records, reference: str, number: int, because: str, given: Mapping[str, Any]
 ) -> None:
     """Let the next card say why nothing was done, and keep the text for whoever wrote it."""
-    who, action, text = (str(given.get(name) or "") for name in ("who", "action", "text"))
-    is_of_somebody = any(person.name == who for person in place.config.triage)
     with place.database.unit_of_work() as session:
         row = desk_run_of(session, ticket_called(session, reference))
-        if number and row.applied == number:
+        if row.applied == number:
             return
         row.asked = max(row.asked, number)
         row.applied = max(row.applied, number)
-        if is_of_somebody:
-            row.was_refused(who, because=because, action=action, text=text if action in set(Action) else "")
-        else:
-            row.refused_because = because
+        _keep_refusal(place, row, because, given)
+
+
+def _keep_refusal(place: Records, row: DeskRun, because: str, given: Mapping[str, Any]) -> None:
+    who, action, text = (str(given.get(name) or "") for name in ("who", "action", "text"))
+    if any(person.name == who for person in place.config.triage):
+        row.was_refused(who, because=because, action=action, text=text if action in set(Action) else "")
+    else:
+        row.refused_because = because

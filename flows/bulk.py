@@ -2,103 +2,124 @@
 
 Prefect keeps the parameters of a run for good. So they are ticket numbers, names of owners and handlers,
 file names and numbers; never free text, and no PIN. What is refused stands in the run's log by ticket
-number, and the run fails; the other tickets are done.
+number, and the run fails, without a traceback; the other tickets are done. What was typed is not said back.
 """
 
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 from prefect import Flow, flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.exceptions import FailedRun
+from prefect.states import Completed, Failed
 from pydantic import Field
 
 from ..models.errors import Refused
 from ..models.forgetting import forget_due
+from ..models.numbering import LIKE_A_NUMBER
 from ..models.owner_file import OwnerFileRefused
 from ..models.owner_import import import_owners as import_directory
 from . import bulk_acts
 from .bulk_acts import CLOSE_AS_DUPLICATES, FORGET, MERGE, Act, Outcome
-from .discretion import WorkFailed, discreet
+from .desk import local
+from .discretion import discreet
 from .handlers import handler_called
-from .installation import Installation, Records, installation
+from .installation import Records, installation
 
-Days = Annotated[int, Field(ge=0, le=3650)]
+End = State[None]
+NO_NUMBER = "what is no ticket's number"
+
+
+def _called(title: str) -> Any:
+    """What the form calls a field; Prefect would call it by its name in our code."""
+    return Field(json_schema_extra={"title": title})
+
+
+Who = Annotated[str, _called("Who are you")]
+OneTicket = Annotated[str, _called("Ticket")]
+Tickets = Annotated[list[str], _called("Tickets")]
+OwnerName = Annotated[str, _called("Owner")]
+GoesOn = Annotated[str, _called("Ticket that goes on")]
+Days = Annotated[int, Field(ge=0, le=3650), _called("Closed for how many days")]
+OwnerFileName = Annotated[str, _called("File")]
+CheckOnly = Annotated[bool, _called("Only check")]
 
 
 @flow(name="assign-many", flow_run_name="assign-many")
-def assign_many(tickets: list[str], owner: str, who: str) -> None:
+def assign_many(who: Who, tickets: Tickets, owner: OwnerName) -> End:
     """Hand many tickets to one owner, who gets each report.
 
     Args:
+        who: Your name, as the desk knows it.
         tickets: The numbers of the tickets, such as CVD-2026-0042.
         owner: The name of the owner, as `meldbalie owners list` gives it.
-        who: Your name, as the desk knows it.
     """
-    _do("assign-many", tickets, partial(bulk_acts.assign, owner=owner), who)
+    return _do("assign-many", tickets, partial(bulk_acts.assign, owner=owner), who)
 
 
 @flow(name=CLOSE_AS_DUPLICATES, flow_run_name=CLOSE_AS_DUPLICATES)
-def close_as_duplicates(of: str, tickets: list[str], who: str) -> None:
+def close_as_duplicates(who: Who, tickets: Tickets, of: GoesOn) -> End:
     """Close many tickets as duplicates of one; you confirm it by a link in your sealed mail.
 
     Args:
-        of: The number of the ticket that goes on.
-        tickets: The numbers of the tickets to be closed. Their reporters learn nothing of each other.
         who: Your name, as the desk knows it.
+        tickets: The numbers of the tickets to be closed. Their reporters learn nothing of each other.
+        of: The number of the ticket that they are duplicates of.
     """
-    _ask(CLOSE_AS_DUPLICATES, {"tickets": tickets, "belongs_to": of}, who)
+    return _ask(CLOSE_AS_DUPLICATES, {"tickets": tickets, "belongs_to": of}, who)
 
 
 @flow(name=MERGE, flow_run_name=MERGE)
-def merge(ticket: str, into: str, who: str) -> None:
+def merge(who: Who, ticket: OneTicket, into: GoesOn) -> End:
     """Join a ticket with another one; you confirm it by a link in your sealed mail.
 
     Args:
-        ticket: The number of the ticket that is closed. What comes in on it is told on the other.
-        into: The number of the ticket that goes on.
         who: Your name, as the desk knows it.
+        ticket: The number of the ticket that is closed. What comes in on it is told on the other.
+        into: The number of the ticket that it is joined with.
     """
-    _ask(MERGE, {"tickets": [ticket], "belongs_to": into}, who)
+    return _ask(MERGE, {"tickets": [ticket], "belongs_to": into}, who)
 
 
 @flow(name="split", flow_run_name="split")
-def split(ticket: str, who: str, owner: str = "") -> None:
+def split(who: Who, ticket: OneTicket, owner: OwnerName = "") -> End:
     """Give a report that is about two things a second ticket, for another owner.
 
     Args:
-        ticket: The number of the ticket. It stays with its owner.
         who: Your name, as the desk knows it.
+        ticket: The number of the ticket. It stays with its owner.
         owner: The name of the owner of the second ticket; empty is by routing.
     """
-    _do("split", [ticket], partial(bulk_acts.split, owner=owner), who)
+    return _do("split", [ticket], partial(bulk_acts.split, owner=owner), who)
 
 
 @flow(name="reopen", flow_run_name="reopen")
-def reopen(ticket: str, who: str) -> None:
+def reopen(who: Who, ticket: OneTicket) -> End:
     """Take up a closed report again, under a new number that is linked to the old one.
 
     Args:
-        ticket: The number of the closed ticket.
         who: Your name, as the desk knows it.
+        ticket: The number of the closed ticket.
     """
-    _do("reopen", [ticket], bulk_acts.reopen, who)
+    return _do("reopen", [ticket], bulk_acts.reopen, who)
 
 
 @flow(name="resend-link", flow_run_name="resend-link")
-def resend_link(ticket: str, who: str) -> None:
+def resend_link(who: Who, ticket: OneTicket) -> End:
     """Send the reporter a new secret link; the earlier ones open nothing any more.
 
     Args:
-        ticket: The number of the ticket.
         who: Your name, as the desk knows it.
+        ticket: The number of the ticket.
     """
-    _do("resend-link", [ticket], bulk_acts.resend_link, who)
+    return _do("resend-link", [ticket], bulk_acts.resend_link, who)
 
 
 @flow(name=FORGET, flow_run_name=FORGET)
-def forget(who: str, tickets: list[str] = [], closed_for_days: Days = 90) -> None:  # noqa: B006 - never written
+def forget(who: Who, tickets: Tickets = [], closed_for_days: Days = 90) -> End:  # noqa: B006 - never written
     """Erase what closed tickets say and who reported them, for good; you confirm it by a link in your mail.
 
     Args:
@@ -106,28 +127,30 @@ def forget(who: str, tickets: list[str] = [], closed_for_days: Days = 90) -> Non
         tickets: The numbers of closed tickets, however long ago; empty is every one that is due.
         closed_for_days: How many days ago a ticket was closed that is due.
     """
-    with _in_words(FORGET) as place:
+
+    def asks(place: Records) -> None:
         with place.database.reading() as session:
             named = tickets or forget_due(session, place.clock(), closed_for_days)
         if named:
             _ask_for(place, FORGET, {"tickets": named}, who)
-        else:
-            handler_called(place, who)
-            get_run_logger().info(
-                "no ticket was closed %d days ago or earlier: nothing to do", closed_for_days
-            )
+            return
+        handler_called(place, who)
+        get_run_logger().info("no ticket was closed %d days ago or earlier: nothing to do", closed_for_days)
+
+    return _carried_out(FORGET, asks)
 
 
 @flow(name="import-owners", flow_run_name="import-owners")
-def import_owners(file: str, who: str, check_only: bool = True) -> None:
+def import_owners(who: Who, file: OwnerFileName, check_only: CheckOnly = True) -> End:
     """Replace the imported owners by a CSV file that lies on the server.
 
     Args:
-        file: The name of the file in the directory `desk.owner_files`, such as owners.csv.
         who: Your name, as the desk knows it.
+        file: The name of the file in the directory `desk.owner_files`, such as owners.csv.
         check_only: Only say what the file would change.
     """
-    with _in_words("import-owners") as place:
+
+    def imports(place: Records) -> None:
         handler_called(place, who)
         content, today = _owner_file(place, file), place.promise.local_day(place.clock())
         try:
@@ -135,11 +158,13 @@ def import_owners(file: str, who: str, check_only: bool = True) -> None:
                 report = import_directory(session, content, on=today, only_check=check_only)
         except OwnerFileRefused as refusal:
             get_run_logger().error("%s", refusal)
-            raise WorkFailed(f"{file} cannot be taken: the log says why; nothing was changed") from None
+            raise Refused("the file cannot be taken: the log says why; nothing was changed") from None
         taken = "can be taken; nothing was changed yet" if check_only else f"was taken by {who}"
         get_run_logger().info("%s %s", file, taken)
         for line in (f"owners: {report.owners}", f"assets: {report.assets}", *report.remarks):
             get_run_logger().info("%s", line)
+
+    return _carried_out("import-owners", imports)
 
 
 #: What handlers start by hand, and what the list of deployments says of it.
@@ -166,30 +191,37 @@ def _owner_file(place: Records, name: str) -> bytes:
     try:
         return file.read_bytes()
     except (OSError, ValueError) as error:
-        raise Refused(f"{name} cannot be read there ({type(error).__name__})") from None
+        raise Refused(f"there is no such file that can be read ({type(error).__name__})") from None
 
 
-@contextmanager
-def _in_words(work: str) -> Generator[Installation]:
-    """The installation to work with; a refusal fails the run in its own words, all else without words."""
+def _carried_out(work: str, act: Callable[[Records], None]) -> End:
+    """How a run ends: a refusal fails it in its own words, what nobody foresaw without any."""
     with discreet(work):
         try:
-            yield installation()
+            act(installation())
         except Refused as refusal:
-            raise WorkFailed(f"{work}: {refusal}") from None
+            logging.getLogger("prefect.flow_runs").addFilter(_is_news)
+            return Failed(message=f"{work}: {refusal}")
+    return Completed()
 
 
-def _do(work: str, tickets: list[str], act: Act, who: str) -> None:
-    with _in_words(work) as place:
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether something else than a refusal failed: of that Prefect's engine logs a traceback of its own."""
+    return not (record.exc_info and isinstance(record.exc_info[1], FailedRun))
+
+
+def _do(work: str, tickets: list[str], act: Act, who: str) -> End:
+    def does(place: Records) -> None:
         outcome = bulk_acts.each(place, tickets, act, who)
         for line in outcome.done:
             get_run_logger().info("%s", line)
-        _fail_if_refused(work, outcome)
+        _refuse_what_was_refused(outcome)
+
+    return _carried_out(work, does)
 
 
-def _ask(work: str, wanted: Mapping[str, Any], who: str) -> None:
-    with _in_words(work) as place:
-        _ask_for(place, work, wanted, who)
+def _ask(work: str, wanted: Mapping[str, Any], who: str) -> End:
+    return _carried_out(work, lambda place: _ask_for(place, work, wanted, who))
 
 
 def _ask_for(place: Records, work: str, wanted: Mapping[str, Any], who: str) -> None:
@@ -199,17 +231,23 @@ def _ask_for(place: Records, work: str, wanted: Mapping[str, Any], who: str) -> 
     if tried.possible:
         asked = bulk_acts.ask(place, work, {**wanted, "tickets": tried.possible}, who)
         get_run_logger().info(
-            "nothing is done yet: a link to confirm it by for %s was mailed to %s, and works until %s UTC",
+            "nothing is done yet: a link to confirm it by for %s was mailed to %s, and works until %s",
             ", ".join(tried.possible),
             who,
-            f"{asked.expires_at:%Y-%m-%d %H:%M}",
+            local(place, asked.expires_at),
         )
-    _fail_if_refused(work, tried)
+    _refuse_what_was_refused(tried)
 
 
-def _fail_if_refused(work: str, outcome: Outcome) -> None:
-    if outcome.refused:
-        for line in outcome.refused:
-            get_run_logger().error("refused: %s", line)
-        among = len(outcome.refused) + len(outcome.possible)
-        raise WorkFailed(f"{work}: {len(outcome.refused)} of {among} refused; the log says why")
+def _refuse_what_was_refused(outcome: Outcome) -> None:
+    """Let the run fail, and name the tickets; what is typed in the place of a number is not said back."""
+    if not outcome.refused:
+        return
+    numbers = [
+        number for line in outcome.refused if LIKE_A_NUMBER.fullmatch(number := line.partition(":")[0])
+    ]
+    for line in outcome.refused:
+        get_run_logger().error("refused: %s", line if line.partition(":")[0] in numbers else NO_NUMBER)
+    named = [*numbers, *([NO_NUMBER] if len(numbers) < len(outcome.refused) else [])]
+    among = len(outcome.refused) + len(outcome.possible)
+    raise Refused(f"{len(outcome.refused)} of {among} refused: {', '.join(named)}; the log says why")

@@ -16,12 +16,12 @@ from sqlalchemy.orm import Session
 
 from ..models import acts, again, confirmations, forgetting, joining, resending
 from ..models.confirmations import Confirmation
-from ..models.duplicates import close_as_duplicate, is_duplicate_of
+from ..models.duplicates import close_as_duplicate, is_duplicate_of, is_linked_to
 from ..models.errors import Refused
 from ..models.outage import outage
 from ..models.suggestions import main_ticket
 from ..models.ticket import Ticket, ticket_called
-from .decided import refuse_if_decided_since
+from .decided import refuse_if_closed_since, refuse_if_decided_since
 from .discretion import WorkFailed, discreet
 from .handlers import handler_called
 from .installation import Records
@@ -29,6 +29,8 @@ from .installation import Records
 CLOSE_AS_DUPLICATES, MERGE, FORGET = "close-as-duplicates", "merge", "forget"
 LINK = "link"
 
+#: How long the history of each ticket was when somebody asked for what they confirm.
+Seen = Mapping[str, int]
 #: What is done to a ticket; gives what was done, in words.
 Act = Callable[["Doing", Ticket], str]
 
@@ -116,16 +118,23 @@ def ask(place: Records, action: str, wanted: Mapping[str, Any], who: str) -> Con
             ticket=None,
             who=person,
             action=action,
-            wanted={**wanted, "seen": _seen(session, tickets_in(wanted))},
+            wanted={**wanted, "seen": _seen(session, wanted)},
             seen=0,
             now=place.clock(),
             lasting=lasting,
         )
 
 
-def _seen(session: Session, references: Iterable[str]) -> dict[str, int]:
-    """How long the history of each ticket is now, so that what is decided later is not overruled."""
-    return {reference: len(ticket_called(session, reference).history) for reference in references}
+def _seen(session: Session, wanted: Mapping[str, Any]) -> Seen:
+    """How long the history of each ticket is now, so that what is decided later is not overruled.
+
+    So also of the one that they are to be joined with, and of the one that handlers work on for it.
+    """
+    tickets = [ticket_called(session, reference) for reference in tickets_in(wanted)]
+    if "belongs_to" in wanted:
+        other = ticket_called(session, _number(wanted))
+        tickets += [other, main_ticket(session, other)]
+    return {ticket.reference: len(ticket.history) for ticket in tickets}
 
 
 def carry_out_confirmed(place: Records, action: str, wanted: Mapping[str, Any], who: str) -> str:
@@ -133,14 +142,7 @@ def carry_out_confirmed(place: Records, action: str, wanted: Mapping[str, Any], 
 
     Done twice it does nothing the second time. Raises :class:`Refused`, also where nothing was done.
     """
-    act, seen = act_of(action, wanted), dict(wanted.get("seen", {}))
-
-    def unless_decided_since(on: Doing, ticket: Ticket) -> str:
-        if ticket.is_open:
-            refuse_if_decided_since(ticket, int(seen.get(ticket.reference, 0)), ends=True)
-        return act(on, ticket)
-
-    outcome = each(place, tickets_in(wanted), unless_decided_since, who)
+    outcome = each(place, tickets_in(wanted), act_of(action, wanted), who)
     if action == FORGET:
         place.database.empty_log()
     if outcome.refused and not outcome.done:
@@ -152,9 +154,9 @@ def act_of(action: str, wanted: Mapping[str, Any]) -> Act:
     """What is done to each ticket by an act that has to be confirmed."""
     match action:
         case "close-as-duplicates":
-            return partial(_close_as_duplicate, of=_number(wanted))
+            return partial(_close_as_duplicate, of=_number(wanted), seen=wanted.get("seen", {}))
         case "merge":
-            return partial(_merge, into=_number(wanted))
+            return partial(_merge, into=_number(wanted), seen=wanted.get("seen", {}))
         case "forget":
             return _forget
         case _:
@@ -191,19 +193,23 @@ def resend_link(on: Doing, ticket: Ticket) -> str:
     return "a new secret link is on its way to the reporter; the earlier ones open nothing any more"
 
 
-def _close_as_duplicate(on: Doing, ticket: Ticket, *, of: str) -> str:
+def _close_as_duplicate(on: Doing, ticket: Ticket, *, of: str, seen: Seen) -> str:
     if is_duplicate_of(on.session, ticket, of):
         return f"is closed as a duplicate of {of} already"
+    _refuse_what_changed_since(on, ticket, of, seen)
     close_as_duplicate(on.session, ticket, of=of, by=on.who, promise=on.place.promise, now=on.now)
     on.was_confirmed(ticket, CLOSE_AS_DUPLICATES)
     return f"closed as a duplicate of {of}"
 
 
-def _merge(on: Doing, ticket: Ticket, *, into: str) -> str:
-    other = ticket_called(on.session, into)
+def _merge(on: Doing, ticket: Ticket, *, into: str, seen: Seen) -> str:
+    other = main_ticket(on.session, ticket_called(on.session, into))
     main = main_ticket(on.session, ticket)
-    if main is not ticket and main is main_ticket(on.session, other):
+    if main is not ticket and main is other:
         return f"is joined with {main.reference} already"
+    if is_linked_to(ticket, other):
+        return f"is linked to {other.reference} already, which is closed; it goes on by itself"
+    _refuse_what_changed_since(on, ticket, into, seen)
     joining.join(on.session, ticket, to=into, **on.move)
     on.was_confirmed(ticket, MERGE)
     if ticket.is_open:
@@ -216,6 +222,17 @@ def _forget(on: Doing, ticket: Ticket) -> str:
         return "was forgotten before"
     on.was_confirmed(ticket, FORGET)
     return "forgotten; its copies leave the mailbox with the next audit"
+
+
+def _refuse_what_changed_since(on: Doing, ticket: Ticket, to: str, seen: Seen) -> None:
+    """Refuse to join what was decided on since it was asked, or with what was closed since."""
+    joining.hold_both(on.session, ticket, to)
+    if ticket.is_open and ticket.reference in seen:
+        refuse_if_decided_since(ticket, seen[ticket.reference], ends=True)
+    other = ticket_called(on.session, to)
+    for one in (other, main_ticket(on.session, other)):
+        if one.reference in seen:
+            refuse_if_closed_since(one, seen[one.reference])
 
 
 def _number(wanted: Mapping[str, Any]) -> str:

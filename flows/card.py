@@ -20,23 +20,15 @@ from ..models.severity import UNRATED
 from ..models.states import STATE_LABELS
 from ..models.suggestions import open_suggestions, tickets_joined_with
 from ..models.ticket import Ticket
+from ..models.unanswered import unanswered
 from .artifacts import plain
 from .clock_words import clocks_in_words
 from .desk import local
-from .history_words import told
+from .history_words import WHYS, says_nothing, told
 from .installation import Records
 
 LAST_EVENTS = 10
 DAY = timedelta(days=1)
-WHYS = {
-    "number": "its number stands in the subject",
-    "message_id": "it answers a message of it",
-    "sender": "same sender and subject",
-    "same_reporter": "same reporter, about the same system, and alike",
-    "same_target": "about the same system, and alike",
-    "same_asset": "about a system under the same domain or network, and much alike",
-    "same_text": "nearly the same text",
-}
 COPY = {
     MailState.WAITING: "waits to be sent",
     MailState.SENDING: "is being sent",
@@ -45,10 +37,23 @@ COPY = {
 }
 #: Why a copy is held, by its code.
 HELD: Mapping[str, str] = {
-    "unjudged": "**held**: a machine sent the report; confirm or accept it, and the copy leaves",
+    "unjudged": "is **held**: a machine sent the report; confirm or accept it, and the copy leaves",
     "spam": "is not sent: it was called spam",
 }
-IN_DOUBT = "**held**: it may identify the reporter; look at it, then release it"
+IN_DOUBT = (
+    "is **held**: it may identify the reporter; it stands as it would leave in your sealed mail; look at it,"
+    " then release it"
+)
+#: How the report was signed, by the verdict on its signature.
+SIGNED: Mapping[str, str] = {
+    "good": "signed with the reporter's key",
+    "none": "not signed",
+    "unknown_key": "signed with a key that we do not know, which proves nothing",
+    "mismatch": "signed, but not all of it, or not with a key of its sender",
+    "expired_key": "signed with a key that had expired",
+    "revoked_key": "signed with a key that is revoked",
+}
+TRY_AGAIN = "mend the address or the key, then `meldbalie outbox --retry {}`"
 
 
 def card(place: Records, session: Session, ticket: Ticket, row: DeskRun) -> str:
@@ -68,10 +73,14 @@ def _lines(place: Records, session: Session, ticket: Ticket, row: DeskRun) -> It
     yield f"- Expected fix date: {ticket.expected_fix_on or 'none given yet'}"
     if ticket.embargo_ends_at:
         yield f"- Embargo proposed until {local(place, ticket.embargo_ends_at)}"
+    if day := _publication(ticket):
+        yield f"- Publication proposed on {day}"
     yield f"- Takes part: {', '.join(_participants(place, session, ticket))}"
-    yield f"- The reporter {_can_be_reached(ticket)}; signature: {ticket.signature}"
+    yield f"- The reporter {_can_be_reached(session, ticket)}"
+    yield f"- The report is {SIGNED.get(ticket.signature, 'signed, but the signature is not valid')}"
     yield f"- The copy for the IBD {_copy(place, session, ticket)}"
     yield from _beside(session, ticket)
+    yield from _wrote_last(session, ticket)
     yield (
         f"- To read the report: it lies sealed in your own mailbox, and"
         f" `meldbalie show {ticket.reference}` prints it; `meldbalie clocks {ticket.reference}` says why"
@@ -79,7 +88,8 @@ def _lines(place: Records, session: Session, ticket: Ticket, row: DeskRun) -> It
     )
     yield ""
     yield f"**The last of {len(ticket.history)} events**"
-    yield from (f"- {local(place, entry.at)} {told(place, entry)}" for entry in ticket.history[-LAST_EVENTS:])
+    events = [entry for entry in ticket.history if not says_nothing(place, entry)]
+    yield from (f"- {local(place, entry.at)} {told(place, entry)}" for entry in events[-LAST_EVENTS:])
 
 
 def _what_went_wrong(row: DeskRun) -> Iterator[str]:
@@ -128,15 +138,24 @@ def _participants(place: Records, session: Session, ticket: Ticket) -> Iterator[
     yield promise.ibd.name
 
 
-def _can_be_reached(ticket: Ticket) -> str:
+def _publication(ticket: Ticket) -> str:
+    """The day that was proposed last; empty where none was."""
+    days = [entry.facts["on"] for entry in ticket.history if entry.kind == "publication_proposed"]
+    return str(days[-1]) if days else ""
+
+
+def _can_be_reached(session: Session, ticket: Ticket) -> str:
     if not ticket.reporter.address:
         return "left no address and reads the status page"
+    receipt = _last_mail(session, ticket, MailKind.RECEIPT)
+    if receipt is not None and receipt.state is MailState.PARKED:
+        out = TRY_AGAIN.format(receipt.id)
+        return f"**has not been reached**: the receipt with their link did not arrive; {out}"
     return "gets sealed mail" if ticket.reporter.fingerprint else "has no key: answers wait at the link"
 
 
 def _copy(place: Records, session: Session, ticket: Ticket) -> str:
-    copies = select(Mail).where(Mail.ticket_id == ticket.id, Mail.kind == MailKind.IBD_COPY)
-    copy = session.scalars(copies.order_by(Mail.id.desc()).limit(1)).first()
+    copy = _last_mail(session, ticket, MailKind.IBD_COPY)
     if copy is None:
         return "is not written"
     if copy.state is MailState.SENT and copy.sent_at:
@@ -146,13 +165,27 @@ def _copy(place: Records, session: Session, ticket: Ticket) -> str:
     return COPY[copy.state]
 
 
+def _last_mail(session: Session, ticket: Ticket, kind: MailKind) -> Mail | None:
+    written = select(Mail).where(Mail.ticket_id == ticket.id, Mail.kind == kind)
+    return session.scalars(written.order_by(Mail.id.desc()).limit(1)).first()
+
+
+def _wrote_last(session: Session, ticket: Ticket) -> Iterator[str]:
+    """Who wrote and waits for a word: the reporter, or that of a ticket that was joined with it."""
+    numbers = {one.id: one.reference for one in (ticket, *tickets_joined_with(session, ticket))}
+    for _, number in unanswered(session, numbers):
+        of = "" if number == ticket.id else f" of {numbers[number]}"
+        yield f"- **The reporter{of} wrote, not answered yet**"
+
+
 def _beside(session: Session, ticket: Ticket) -> Iterator[str]:
     """What lies elsewhere: mail of this ticket that did not leave, tickets joined with it, quarantine."""
     parked = select(func.count()).where(
         Mail.ticket_id == ticket.id, Mail.state == MailState.PARKED, Mail.kind != MailKind.IBD_COPY
     )
     if number := session.scalar(parked):
-        yield f"- **{number} mail{'' if number == 1 else 's'} could not be sent:** `meldbalie outbox`"
+        mails = f"{number} mail{'' if number == 1 else 's'}"
+        yield f"- **{mails} could not be sent:** {TRY_AGAIN.format('NUMBER')}; `meldbalie outbox` lists them"
     yield from (f"- {one.reference} was joined with it" for one in tickets_joined_with(session, ticket))
     if number := quarantined_on(session, ticket.id):
         yield f"- **{number} of its messages cannot be opened:** `meldbalie quarantine`"

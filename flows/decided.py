@@ -3,6 +3,8 @@
 from datetime import datetime
 
 from ..models.errors import Refused
+from ..models.filing import MESSAGE_ON_JOINED
+from ..models.states import TicketState
 from ..models.ticket import Direction, Event, Ticket
 
 #: What somebody decides.
@@ -11,6 +13,8 @@ DECISIONS = frozenset(
     | {"embargo_proposed", "publication_proposed", "kept_apart", "linked", "took_in", "joined", "released"}
     | {"split_off", "reopened"}
 )
+#: What tells that somebody wrote, here or on a ticket that was joined with this one.
+MESSAGES = frozenset({"message", MESSAGE_ON_JOINED})
 REPORTER = Direction.FROM_REPORTER.value
 
 
@@ -23,14 +27,30 @@ def refuse_if_decided_since(subject: Ticket, seen: int, *, ends: bool) -> None:
     decided = [entry for entry in since if entry.kind in DECISIONS or _waits_for_another(entry)]
     if decided:
         raise Refused(f"{_in_words(decided[-1])} meanwhile; nothing of yours was applied: {AGAIN}")
-    if ends and any(entry.kind == "message" and entry.actor == REPORTER for entry in since):
+    if ends and any(_is_word_of_reporter(entry) for entry in since):
         raise Refused(f"the reporter wrote meanwhile; nothing of yours was applied: {AGAIN}")
 
 
 def refuse_if_reporter_wrote_since(subject: Ticket, at: datetime) -> None:
     """Refuse to end a ticket by what was written before the reporter's last word."""
-    if any(entry.kind == "message" and entry.actor == REPORTER for entry in subject.history if entry.at > at):
+    if any(_is_word_of_reporter(entry) for entry in subject.history if entry.at > at):
         raise Refused(f"the reporter wrote after this was signed; nothing of it was done: {AGAIN}")
+
+
+def refuse_if_decided_after(subject: Ticket, at: datetime, *, by: str) -> None:
+    """Refuse what somebody signed before another one decided something, however late it arrives."""
+    later = (entry for entry in subject.history if entry.at > at and entry.actor != by)
+    for entry in later:
+        if entry.kind in DECISIONS or _waits_for_another(entry):
+            raise Refused(f"{_in_words(entry)}, after this was signed; nothing of it was done: {AGAIN}")
+
+
+def refuse_if_closed_since(other: Ticket, seen: int) -> None:
+    """Refuse to join anything with a ticket that was closed after ``seen`` so many events of its history."""
+    for entry in other.history[seen:]:
+        if entry.kind == "moved" and entry.facts["to"] == TicketState.CLOSED:
+            was_closed = f"{other.reference} was closed by {entry.actor} at {_minute(entry)}"
+            raise Refused(f"{was_closed} meanwhile; nothing of yours was applied: {AGAIN}")
 
 
 AGAIN = "look at the ticket and decide again"
@@ -41,6 +61,14 @@ def _waits_for_another(entry: Event) -> bool:
     return entry.kind == "waiting" and entry.actor not in {direction.value for direction in Direction}
 
 
+def _is_word_of_reporter(entry: Event) -> bool:
+    return entry.kind in MESSAGES and entry.actor == REPORTER
+
+
 def _in_words(entry: Event) -> str:
     kind = entry.kind.replace("_", " ")
-    return f"the ticket was {kind} by {entry.actor} at {entry.at:%Y-%m-%d %H:%M} UTC"
+    return f"the ticket was {kind} by {entry.actor} at {_minute(entry)}"
+
+
+def _minute(entry: Event) -> str:
+    return f"{entry.at:%Y-%m-%d %H:%M} UTC"

@@ -41,7 +41,7 @@ LOG = logging.getLogger(__name__)
 PAUSE_SECONDS = 1.0
 OUTAGE = timedelta(minutes=1)  # until the server is looked for again
 WRITTEN_BY_OTHERS = frozenset(
-    {MailKind.OWNER_REPORT, MailKind.HANDLER_REPORT, MailKind.IBD_COPY, MailKind.MESSAGE}
+    {MailKind.OWNER_REPORT, MailKind.HANDLER_REPORT, MailKind.IBD_COPY, MailKind.HELD_COPY, MailKind.MESSAGE}
 )
 #: What is wrong with a recipient's key; when sealing fails otherwise, we are at fault.
 NO_USABLE_KEY = frozenset(

@@ -15,11 +15,14 @@ from ..mailbox.wording import alarm_in_words
 from ..models.absences import absences_ahead, who_hears
 from ..models.alarms import open_alarms
 from ..models.clocks import ClockKind
+from ..models.desk import DeskRun
 from ..models.leases import Lease
 from ..models.outbox import MailKind, MailState
 from ..models.quarantine import in_quarantine
 from ..models.rota import Rota
 from ..models.rota_file import RotaFile
+from ..models.ticket import Ticket
+from ..models.unanswered import unanswered
 from ..models.waiting import Due, Stuck, asked_for, clocks_ahead, stuck_mails, undecided, unseen_rungs
 from .artifacts import link, page, plain
 from .clock_words import title
@@ -115,6 +118,11 @@ def _sections(place: Records, session: Session, keys: Sequence[WatchedKey]) -> I
             for one in unseen_rungs(session)
         ],
     )
+    yield Section(
+        "Reporters who wrote and were not answered yet",
+        "`meldbalie show` prints what they wrote; answer in the form of the ticket, or by mail.",
+        list(_wrote_last(place, session)),
+    )
     yield _quarantine(place, session)
     yield from _mails(place, session)
     yield from _decisions(place, session)
@@ -155,6 +163,14 @@ def _due(place: Records, one: Due) -> str:
 
 def _run(place: Records, reference: str, run_id: str | None) -> str:
     return link(reference, run_address(place, reference, run_id))
+
+
+def _wrote_last(place: Records, session: Session) -> Iterator[str]:
+    for at_work, number in unanswered(session):
+        ticket, on = session.get_one(Ticket, at_work), session.get_one(Ticket, number)
+        row = session.get(DeskRun, at_work)
+        joined = "" if on is ticket else f": on {on.reference}, which was joined with it"
+        yield f"{_run(place, ticket.reference, row.run_id if row else None)}{joined}"
 
 
 def _quarantine(place: Records, session: Session) -> Section:

@@ -18,7 +18,7 @@ from ..models.desk import DeskRun
 from ..models.milestones import FIX_DEPLOYED, known_milestones, milestones_of
 from ..models.owners import Owner
 from ..models.severity import Severity
-from ..models.states import NEXT_STATES, CloseReason, TicketState
+from ..models.states import NEXT_STATES, TicketState, reasons_to_close
 from ..models.suggestions import open_suggestions
 from ..models.ticket import Ticket, WaitingOn
 from .acting import DEEDS, Action
@@ -50,6 +50,7 @@ class Offer:
     owners: tuple[str, ...]
     milestones: tuple[str, ...]
     templates: tuple[str, ...]
+    reasons_to_close: tuple[str, ...]
     asks_pin: bool
     has_kept_text: bool
     seen: int
@@ -66,6 +67,7 @@ def offer(place: Records, session: Session, ticket: Ticket, row: DeskRun) -> Off
         owners=tuple(session.scalars(select(Owner.name).order_by(Owner.name))),
         milestones=tuple(known_milestones(place.promise.statutory)),
         templates=tuple(answer_templates(place.config)),
+        reasons_to_close=tuple(reason.value for reason in reasons_to_close(ticket.state)),
         asks_pin=needs_proof and place.config.desk.second_factor == "pin",
         has_kept_text=any(one["text"] for one in (row.not_done or {}).values()),
         seen=len(ticket.history),
@@ -100,7 +102,7 @@ def _actions(session: Session, ticket: Ticket) -> Iterator[Action]:
         yield Action.JOIN
     if acts.waiting_copy(session, ticket) is not None:
         yield Action.RELEASE
-    if TicketState.CLOSED in following:
+    if ticket.is_open:
         yield Action.CLOSE
 
 
@@ -203,8 +205,9 @@ FIELDS: Mapping[str, Callable[[Offer], Any]] = {
     "belongs_to": lambda _: _text(
         "With join: the number of the other ticket, such as CVD-2026-0042. Empty: the one that is suggested."
     ),
-    "close_reason": lambda _: _choice(
-        [reason.value for reason in CloseReason], "With close: the reason that the reporter is told."
+    "close_reason": lambda offered: _choice(
+        offered.reasons_to_close,
+        "With close: the reason that the reporter is told. That there was a problem is confirmed first.",
     ),
     "milestone": lambda offered: _choice(offered.milestones, "With note or withdraw a milestone: which."),
     "happened_at": lambda _: _text(

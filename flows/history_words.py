@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from ..mailbox.wording import reason_in_words
 from ..models.states import STATE_LABELS, TicketState
-from ..models.ticket import Event
+from ..models.ticket import Direction, Event
 from .clock_words import title
 from .desk import NOBODY, local, was_for_nobody
 from .installation import Records
@@ -16,6 +17,9 @@ SENTENCES: Mapping[str, str] = {
     "routed": "went to {owner}",
     "assigned": "assigned to {to} by {actor}",
     "moved": "{actor}: {from} -> {to}",
+    "message": "a message by {actor}{doubt}",
+    "suggested": "may belong to {other}: {why}",
+    "message_on_joined": "a message by {actor} on {other}, which was joined with this one",
     "order_refused": "what {actor} asked by mail was not done",
     "unopened": "a message of the {party} cannot be opened and lies in quarantine",
     "proved": "{actor} proved who they are",
@@ -26,7 +30,7 @@ SENTENCES: Mapping[str, str] = {
     "embargo_proposed": "{actor} proposed to keep silent until {ends_at}",
     "publication_proposed": "{actor} proposed to publish on {on}",
     "delivered": "sent: {mail} to the {party}",
-    "undelivered": "NOT sent: {mail} ({problem})",
+    "undelivered": "NOT sent: {mail}: {problem}",
     "published": "on the status page: {what}",
     "unreachable": "nobody can be told ({what}): the report came without an address",
     "bounced": "came back undeliverable: mail to the {party}",
@@ -53,6 +57,41 @@ WITHOUT: Mapping[tuple[str, str], str] = {
     ("assigned", "to"): "given by {actor} to {handler}, who handles it",
     ("embargo_proposed", "ends_at"): "{actor} took back the proposal to keep silent",
 }
+#: Who did something, where that is no name.
+ACTORS: Mapping[str, str] = {
+    Direction.FROM_REPORTER: "the reporter",
+    Direction.FROM_OWNER: "the owner",
+    Direction.FROM_FORMER_OWNER: "a former owner",
+    Direction.FROM_IBD: "the IBD",
+    Direction.INTERNAL: "the desk",
+}
+#: Why a ticket may belong to another one, by its code.
+WHYS: Mapping[str, str] = {
+    "number": "its number stands in the subject",
+    "message_id": "it answers a message of it",
+    "sender": "same sender and subject",
+    "same_reporter": "same reporter, about the same system, and alike",
+    "same_target": "about the same system, and alike",
+    "same_asset": "about a system under the same domain or network, and much alike",
+    "same_text": "nearly the same text",
+}
+#: What makes a message doubtful, or why it is only filed, by its code.
+DOUBTS: Mapping[str, str] = {
+    "other_address": "from another address than the one that we know",
+    "other_key": "signed with another key than the one that we know",
+    "unsigned": "only filed, since it is not signed",
+    "badly_signed": "only filed, since its signature is not valid for all of it",
+    "opened_in_part": "only filed, since a part of it cannot be opened",
+    "other_signer": "only filed, since its key does not count here",
+    "has_no_say": "only filed, since its sender does not answer the reporter here",
+    "signed_apart": "only filed, since it is signed at different times",
+    "signed_long_ago": "only filed, since it was signed long ago",
+    "meant_for_others": "only filed, since it was signed for somebody else",
+    "signed_before": "only filed, since what it says was dealt with before",
+    "answers_a_notice": "only filed, since it replies to a notice of ours",
+    "answers_another": "only filed, since it replies to what somebody else wrote",
+    "order_refused": "what it asks was not done",
+}
 INSTANTS = frozenset({"happened_at", "arrived_at", "sent_at", "ends_at"})
 NAMES: Mapping[str, str] = {
     "ibd_copy": "copy for the IBD",
@@ -61,11 +100,20 @@ NAMES: Mapping[str, str] = {
     "state_changed": "change of state",
     "rung": "deadline mail",
     "confirm": "request to confirm",
+    "order_reply": "what came of their mail",
+    "progress": "news of how it stands",
+    "undelivered": "word of a mail that did not leave",
+    "cannot_open": "word that we cannot open it",
+    "quarantined": "word of a message that cannot be opened",
+    "key_refused": "word that their key is of no use",
     "told": "message",
     "asked": "question",
     "embargo": "end of an embargo",
     "publication": "proposal to publish",
     "assigned": "assignment",
+    "handed_over": "notice that it went to another owner",
+    "held_copy": "request to look at the copy",
+    "fixed": "notice about the fix",
     "ibd": "IBD",
     "staff": "desk",
 }
@@ -82,16 +130,25 @@ def told(place: Records, entry: Event) -> str:
         SENTENCES.get(entry.kind),
     )
     words = {name: _in_words(place, entry.kind, name, value) for name, value in entry.facts.items()}
+    words["actor"] = ACTORS.get(entry.actor, entry.actor)
     if entry.facts.get("clock") == "response" and was_for_nobody(entry.ticket, entry.at):
         words["in_time"] = NOBODY
     try:
         if sentence is not None:
-            return sentence.format_map(words | {"actor": entry.actor})
+            return sentence.format_map(words)
     except KeyError:  # a history of an earlier version lacks a fact
         pass
     known = (name for name, value in entry.facts.items() if value not in ("", None))
     facts = ", ".join(f"{name} {words[name]}" for name in known)
-    return f"{entry.kind.replace('_', ' ')} by {entry.actor}" + (f" ({facts})" if facts else "")
+    return f"{entry.kind.replace('_', ' ')} by {words['actor']}" + (f" ({facts})" if facts else "")
+
+
+def says_nothing(place: Records, entry: Event) -> bool:
+    """Whether a clock was moved by less than what is told of it."""
+    if entry.kind != "clock_moved":
+        return False
+    was, then = (datetime.fromisoformat(entry.facts[name]) for name in ("from", "to"))
+    return local(place, was) == local(place, then)
 
 
 def _in_words(place: Records, kind: str, name: str, value: Any) -> str:
@@ -106,6 +163,12 @@ def _in_words(place: Records, kind: str, name: str, value: Any) -> str:
             return STATE_LABELS[TicketState(value)][1]
         case _ if value and (name in INSTANTS or (kind == "clock_moved" and name in ("from", "to"))):
             return local(place, datetime.fromisoformat(value))
+        case "doubt":
+            return f", {DOUBTS.get(value, value.replace('_', ' '))}" if value else ""
+        case "why":
+            return WHYS.get(value, str(value).replace("_", " "))
+        case "problem" if kind == "undelivered":
+            return reason_in_words(value)
         case "mail" | "party" | "what":
             return NAMES.get(value, str(value).replace("_", " "))
         case _:

@@ -1,6 +1,6 @@
 """The open tickets by due date, as a page: what is overdue first, then what is due next.
 
-Numbers, states, dates, and the names of owners and handlers. However many tickets are open, it takes four
+Numbers, states, dates, and the names of owners and handlers. However many tickets are open, it takes six
 queries, and of each section the first are listed: the rest is behind a link.
 """
 
@@ -20,6 +20,7 @@ from ..models.owners import Owner
 from ..models.severity import UNRATED, Severity
 from ..models.states import STATE_LABELS, TicketState
 from ..models.ticket import Ticket, WaitingOn
+from ..models.unanswered import unanswered
 from ..models.waiting import STILL_OPEN, stuck_by_ticket, undecided
 from .artifacts import link, plain
 from .clock_words import in_short
@@ -30,7 +31,9 @@ from .view import SOON, WAITING, Sla
 
 MOST = 50  # of a section
 WEEK = timedelta(days=7)
-COLUMNS = ("ticket", "due", "state", "owner", "handler", "severity", "waiting on", "look at")
+WROTE_LAST = "the reporter wrote, not answered yet"
+#: What matters most comes first: a narrow screen cuts off the last.
+COLUMNS = ("ticket", "due", "look at", "state", "waiting on", "owner", "handler", "severity")
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -113,12 +116,12 @@ def _row(place: Records, one: OpenTicket, now: datetime) -> str:
     cells = (
         link(one.reference, run_address(place, one.reference, one.run_id)),
         _due(place, one, now),
+        ", ".join(one.marks),
         STATE_LABELS[one.state][1],
+        one.waiting_on.value,
         plain(one.owner),
         plain(one.handler or ""),
         one.severity.value if one.severity else UNRATED,
-        one.waiting_on.value,
-        ", ".join(one.marks),
     )
     return f"| {' | '.join(cells)} |"
 
@@ -162,6 +165,8 @@ def _rows(session: Session) -> Iterator[tuple[int, OpenTicket]]:
 
 def _marks(session: Session) -> Iterator[tuple[int, str]]:
     """What else on a ticket waits for somebody's look."""
+    for number in dict.fromkeys(at_work for at_work, _ in unanswered(session)):
+        yield number, WROTE_LAST
     for number, kind, state in sorted(session.execute(stuck_by_ticket()).tuples()):
         yield number or 0, f"{mail_in_words(kind)} {state.value}"
     for number, _reference, _run, other in undecided(session):

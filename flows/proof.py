@@ -36,7 +36,9 @@ def prove(place: Records, order: Order, pin: str) -> str:
     return "pin"
 
 
-def ask_for_link(place: Records, session: Session, ticket: Ticket, order: Order, seen: int) -> Confirmation:
+def ask_for_link(
+    place: Records, session: Session, ticket: Ticket, order: Order, seen: int, *, account: str = ""
+) -> Confirmation:
     """Send whoever wants this a link to confirm it by; raises :class:`Refused` where it could not be done."""
     person = handler_called(place, order.who)
     if order.action is Action.JOIN:  # the one that is suggested is named to who confirms it
@@ -52,6 +54,7 @@ def ask_for_link(place: Records, session: Session, ticket: Ticket, order: Order,
         seen=seen,
         now=place.clock(),
         lasting=timedelta(hours=place.config.desk.confirm_hours),
+        account=account,
     )
 
 

@@ -1,4 +1,4 @@
-"""Report: once a day, how the promise was kept this year, as an artifact in Prefect; and what is published.
+"""Report: every hour, how the promise was kept this year, as an artifact in Prefect; and what is published.
 
 Aggregates only: reference, reporter and text of a report are nowhere near it.
 """
@@ -14,12 +14,13 @@ from ..models.errors import Refused
 from ..models.kept import Kept, Period, period
 from ..models.published_years import freeze, make_anew, published_years
 from .artifacts import plain, post
+from .desk import local
 from .discretion import discreet
 from .installation import Records, installation
 from .saved_links import PROMISE
 
 NAME = "report"
-DAILY = 24 * 60.0
+HOURLY = 60.0
 NONE = "-"
 NAMES = (
     "received", "answered in time", "answered late", "unreachable", "overdue", "pending", "kept",
@@ -52,7 +53,7 @@ def report() -> None:
     """Make the artifact anew."""
     with discreet(NAME):
         place = installation()
-        post(place, PROMISE, markdown(kept_in(place, None, None)))
+        post(place, PROMISE, markdown(place, kept_in(place, None, None)))
         if place.config.web.publish_report:
             publish_years(place)
 
@@ -104,12 +105,12 @@ def kept_in(place: Records, first: date | None, last: date | None) -> Period:
         )
 
 
-def markdown(kept: Period) -> str:
+def markdown(place: Records, kept: Period) -> str:
     """The tables of a period."""
-    return "\n".join(_parts(kept))
+    return "\n".join(_parts(place, kept))
 
 
-def _parts(kept: Period) -> Iterator[str]:
+def _parts(place: Records, kept: Period) -> Iterator[str]:
     yield f"# The promise from {kept.first} to {kept.last}\n"
     yield "| all reports | |\n|---|---:|"
     yield from (f"| {name} | {cell} |" for name, cell in figures(kept.whole).items())
@@ -122,7 +123,7 @@ def _parts(kept: Period) -> Iterator[str]:
         yield from table(title, groups)
     yield "| open for | reports |\n|---|---:|"
     yield from (f"| {age} | {number} |" for age, number in kept.open_by_age)
-    yield f"\n{' '.join(LEGEND)}\n\nMade {kept.made_at:%Y-%m-%d %H:%M} UTC."
+    yield f"\n{' '.join(LEGEND)}\n\nMade {local(place, kept.made_at)}."
 
 
 def table(title: str, groups: Iterable[Kept]) -> Iterator[str]:

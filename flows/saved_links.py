@@ -1,7 +1,7 @@
 """Links to views of the desk, to be saved: lists of runs by state and tag, and the pages of :mod:`.overview`.
 
 They are of Prefect's V1 UI. Without a range it hides runs of more than a week ago. Of several tags a run has
-to have all, of several states one; runs of closed tickets keep their tags, so each link names states.
+to have all, of several states one; runs of closed tickets keep most of their tags, so each link names states.
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ OPEN_STATES = (
     *WAITING.values(),
 )
 OPEN_TICKETS, TODAY, PROMISE = "open-tickets", "today", "promise"
+BY_HAND = "by-hand"  # the tag of the deployments that handlers start
 
 
 def runs(place: Records, *tags: str, states: Sequence[str] = OPEN_STATES) -> str:
@@ -32,6 +33,11 @@ def runs(place: Records, *tags: str, states: Sequence[str] = OPEN_STATES) -> str
     asked = [("tag", "ticket"), *(("tag", tag) for tag in tags), *(("state", state) for state in states)]
     asked += [("type", "span"), ("seconds", f"-{TWO_YEARS}"), ("flow-runs-sort", "NAME_ASC")]
     return f"{place.config.prefect_ui}/runs?{urlencode(asked, safe=':')}"
+
+
+def deployments_by_hand(place: Records) -> str:
+    """The list of the deployments that handlers start, without those that run by themselves."""
+    return f"{place.config.prefect_ui}/deployments?{urlencode({'deployments.tags.name': BY_HAND})}"
 
 
 def run_address(place: Records, reference: str, run_id: str | None) -> str:
@@ -62,5 +68,5 @@ def saved_links(place: Records, *, owner: str = "Webteam", handler: str = "Balie
         "Waiting for the reporter": runs(place, reporter),
         "Waiting for a supplier": runs(place, supplier),
         "On hold": runs(place, f"state:{TicketState.DEFERRED.value.lower()}"),
-        "Acts on many tickets, and rare ones": f"{place.config.prefect_ui}/deployments",
+        "Acts on many tickets, and rare ones": deployments_by_hand(place),
     }

@@ -27,7 +27,8 @@ from .deliver import deliver
 from .installation import Installation
 from .intake import intake
 from .reconcile import SHIFTS, forget_missed_runs, reconcile
-from .report import DAILY, report
+from .report import HOURLY, report
+from .saved_links import BY_HAND
 from .shifts import start_shifts
 from .sweep import sweep
 
@@ -48,13 +49,13 @@ def deployments(config: Settings) -> list[RunnerDeployment]:
             "Compares mailbox, ledger, tickets and outbox, and alarms on any difference.",
             every=config.audit.every_minutes,
         ),
-        _deployment(report, "Says how the promise was kept this year.", every=DAILY),
+        _deployment(report, "Says how the promise was kept this year.", every=HOURLY),
         _deployment(
             reconcile,
             "Starts what lies down, and clears Prefect of old runs.",
             every=config.prefect.reconcile_minutes,
         ),
-        *(_deployment(act, says) for act, says in RARE_ACTS.items()),
+        *(_deployment(act, says, tags=(BY_HAND,)) for act, says in RARE_ACTS.items()),
     ]
 
 
@@ -74,6 +75,7 @@ def _deployment(
     description: str,
     *,
     every: float | None = None,
+    tags: Sequence[str] = (),
     triggers: Sequence[DeploymentEventTrigger] = (),
 ) -> RunnerDeployment:
     made = work.to_deployment(
@@ -81,7 +83,7 @@ def _deployment(
         description=description,
         interval=timedelta(minutes=every) if every else None,
         triggers=list(triggers),
-        tags=["meldbalie"],
+        tags=["meldbalie", *tags],
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
     return cast(RunnerDeployment, made)

@@ -11,31 +11,30 @@ from datetime import date, datetime
 from sqlalchemy.orm import Session
 
 from ..mailbox import wording_facts as say
-from ..mailbox.scrub import scrub
-from ..mailbox.wording_parts import Label, Match, MayBelong, OnRequest, Rule
+from ..mailbox.wording_parts import Label, Match, MayBelong, Rule
 from ..models.again import REOPENS, SPLIT_FROM, earlier_of
 from ..models.key_problems import reporters_key_problem
 from ..models.ledger import LedgerEntry
 from ..models.links import make_link
 from ..models.outbox import Mail, MailKind
 from ..models.owners import AssetKind
-from ..models.rating import rating_of
 from ..models.routing import route
-from ..models.states import CLOSE_LABELS, NEXT_STEPS, STATE_LABELS, TicketState
-from ..models.suggestions import open_suggestions
-from ..models.ticket import Message, Ticket
+from ..models.states import CLOSE_LABELS, JOINED, NEXT_STEPS, STATE_LABELS, TicketState
+from ..models.suggestions import main_ticket, open_suggestions
+from ..models.ticket import Event, Message, Ticket
 from .desk import response_clock
-from .evidence import as_files, evidence_in, identity_of, listed, targets_without_reporter, without_reporter
+from .evidence import as_files, evidence_in, identity_of, listed, without_reporter
 from .installation import Installation
 from .order_replies import order_reply
 from .saved_links import address_of
 from .speaking_of_alarms import alarm
 from .speaking_of_confirmations import to_be_confirmed
+from .speaking_of_copies import held_copy, ibd_copy
 from .speaking_of_keys import key_alarm, key_refused, key_warning
 from .speaking_of_messages import further_message
-from .speaking_of_progress import progress
-from .speaking_of_words import asked, assigned, embargo, publication, told
-from .spoken import Spoken, Withheld
+from .speaking_of_progress import fixed, progress
+from .speaking_of_words import asked, assigned, embargo, handed_over, publication, told
+from .spoken import Spoken
 
 RULES: Mapping[AssetKind, Rule] = {
     AssetKind.HOST: "host",
@@ -60,7 +59,7 @@ def _receipt(place: Installation, session: Session, mail: Mail) -> Spoken:
         due_at=due_at,
         link=link,
         occasion="link_renewed" if (mail.facts or {}).get("renewed") else occasion,
-        earlier=came_from.facts["other"] if came_from else None,
+        earlier=_number_of(came_from),
     )
     plain = say.ReceiptPlain(**vars(receipt), key_problem=reporters_key_problem(ticket))
     return Spoken(receipt, plain)
@@ -89,9 +88,13 @@ def _handler_report(place: Installation, session: Session, mail: Mail) -> Spoken
     due_at, run_url = response_clock(ticket).due_at, address_of(place, session, ticket)
     suggested = open_suggestions(session, ticket)
     may_belong_to = tuple(MayBelong(one.other.reference, one.why) for one in suggested)
+    came_from = earlier_of(ticket)
+    occasion, earlier = OCCASIONS[came_from.kind] if came_from else "reported", _number_of(came_from)
     return Spoken(
         say.HandlerReport(
             ticket=ticket.reference,
+            occasion=occasion,
+            earlier=earlier,
             received_at=ticket.arrived_at,
             due_at=due_at,
             channel="mail",
@@ -106,35 +109,14 @@ def _handler_report(place: Installation, session: Session, mail: Mail) -> Spoken
             attachments=listed(message.attachments),
         ),
         say.HandlerNotice(
-            ticket=ticket.reference, due_at=due_at, may_belong_to=may_belong_to, run_url=run_url
+            ticket=ticket.reference,
+            occasion=occasion,
+            earlier=earlier,
+            due_at=due_at,
+            may_belong_to=may_belong_to,
+            run_url=run_url,
         ),
         as_files(message.attachments),
-    )
-
-
-def _ibd_copy(place: Installation, session: Session, mail: Mail) -> Spoken:
-    ticket, message = _ticket(mail), _message(mail)
-    identity, rating = identity_of(ticket), rating_of(ticket)
-    scrubbed = scrub(message.text, identity)
-    was_released = "released" in (mail.facts or {})
-    if scrubbed.doubt and not was_released:
-        raise Withheld("held_for_doubt")
-    targets = targets_without_reporter(session, ticket, on=place.promise.local_day(ticket.arrived_at))
-    return Spoken(
-        say.IbdCopy(
-            ticket=ticket.reference,
-            received_at=ticket.arrived_at,
-            targets=targets,
-            severity=str(rating) if rating else None,
-            report=without_reporter(message.text, identity),
-            on_request=tuple(
-                OnRequest(media_type=file.type, size=file.size, sha256=file.sha256)
-                for file in evidence_in(message, identity)
-            ),
-            removed=dict(scrubbed.removed),
-            reporter=None,
-        ),
-        None,
     )
 
 
@@ -153,11 +135,12 @@ def _answer(place: Installation, session: Session, mail: Mail) -> Spoken:
 
 
 def _state_changed(place: Installation, session: Session, mail: Mail) -> Spoken:
-    del place, session
+    del place
     ticket, facts = _ticket(mail), mail.facts or {}
     state = TicketState(facts["state"])
     closed = ticket.close_reason if state is TicketState.CLOSED else None
-    label, next_step = Label(*STATE_LABELS[state]), Label(*NEXT_STEPS[state])
+    goes_on = closed is not None and main_ticket(session, ticket).is_open
+    label, next_step = Label(*STATE_LABELS[state]), Label(*(JOINED if goes_on else NEXT_STEPS[state]))
     return Spoken(
         say.StateChanged(
             ticket=ticket.reference,
@@ -224,15 +207,17 @@ SPEAKERS: Mapping[MailKind, Callable[[Installation, Session, Mail], Spoken]] = {
     MailKind.RECEIPT: _receipt,
     MailKind.OWNER_REPORT: _owner_report,
     MailKind.HANDLER_REPORT: _handler_report,
-    MailKind.IBD_COPY: _ibd_copy,
+    MailKind.IBD_COPY: ibd_copy,
     MailKind.ANSWER: _answer,
     MailKind.STATE_CHANGED: _state_changed,
+    MailKind.FIXED: fixed,
     MailKind.PROGRESS: progress,
     MailKind.TOLD: told,
     MailKind.ASKED: asked,
     MailKind.EMBARGO: embargo,
     MailKind.PUBLICATION: publication,
     MailKind.ASSIGNED: assigned,
+    MailKind.HANDED_OVER: handed_over,
     MailKind.MESSAGE: further_message,
     MailKind.ORDER_REPLY: order_reply,
     MailKind.RUNG: _rung,
@@ -240,6 +225,7 @@ SPEAKERS: Mapping[MailKind, Callable[[Installation, Session, Mail], Spoken]] = {
     MailKind.QUARANTINED: _quarantined,
     MailKind.CANNOT_OPEN: _cannot_open,
     MailKind.UNDELIVERED: _undelivered,
+    MailKind.HELD_COPY: held_copy,
     MailKind.ALARM: alarm,
     MailKind.KEY_ALARM: key_alarm,
     MailKind.KEY_REFUSED: key_refused,
@@ -266,6 +252,10 @@ def _matches(place: Installation, session: Session, ticket: Ticket) -> tuple[Mat
         return ()
     rule = RULES[routed.asset.kind]
     return (Match(target=routed.target, asset=routed.asset.value, rule=rule),)
+
+
+def _number_of(came_from: Event | None) -> str | None:
+    return came_from.facts["other"] if came_from else None
 
 
 def _ticket(mail: Mail) -> Ticket:

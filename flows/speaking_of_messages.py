@@ -3,7 +3,7 @@
 What a message quotes is folded: it stands in the conversation already, and all of it in the record.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 from sqlalchemy.orm import Session
 
@@ -11,6 +11,7 @@ from ..mailbox import wording_facts as say
 from ..mailbox.quoting import folded
 from ..models.mail_orders import done_by
 from ..models.outbox import Mail
+from ..models.suggestions import have_one_reporter, main_ticket
 from ..models.ticket import Attachment, Direction, Message, Ticket
 from .evidence import as_files, evidence_in, identity_of, listed, without_reporter
 from .installation import Installation
@@ -31,23 +32,26 @@ def further_message(place: Installation, session: Session, mail: Mail) -> Spoken
     if mail.ticket is None or mail.message is None:
         raise LookupError(f"mail {mail.id} ({mail.kind}) is about no message of a ticket")
     ticket, message = mail.ticket, mail.message
+    at_work = main_ticket(session, ticket)
     came_on = message.ticket.reference if message.ticket is not ticket else None
     is_handler = any(person.address == mail.recipient for person in place.promise.triage)
     text, files = message.text, message.attachments
     if is_handler:
         text = folded(text, lambda lines: note(lines, message.ticket.reference))
     else:
-        text, files = _without_reporters(message, ticket)
+        text, files = _without_reporters(message, {message.ticket, ticket, at_work})
     notice = say.MessageNotice(
         ticket=ticket.reference,
         sender=SENDERS[message.direction],
         came_on=came_on if is_handler else None,
+        joined_with=at_work.reference if at_work is not ticket else None,
         doubt=message.doubt if is_handler else None,
         ordered=done_by(session, message) if is_handler else (),
         received_at=message.at,
-        run_url=address_of(place, session, ticket) if is_handler else None,
+        run_url=address_of(place, session, at_work) if is_handler else None,
     )
-    sealed = say.Message(**vars(notice), message=text, attachments=listed(files))
+    is_of_another = came_on is not None and not have_one_reporter(message.ticket, ticket)
+    sealed = say.Message(**vars(notice), is_of_another=is_of_another, message=text, attachments=listed(files))
     return Spoken(sealed, notice, as_files(files))
 
 
@@ -56,11 +60,11 @@ def note(lines: int, number: str) -> str:
     return f"[… {lines} aangehaalde regels / quoted lines: meldbalie show {number} --whole]"
 
 
-def _without_reporters(message: Message, ticket: Ticket) -> tuple[str, list[Attachment]]:
+def _without_reporters(message: Message, tickets: Set[Ticket]) -> tuple[str, list[Attachment]]:
     """What the owner reads: neither who reported this ticket, nor who reported the one joined with it."""
     text = folded(message.text, lambda lines: f"[… {lines} aangehaalde regels / quoted lines]")
     files = list(message.attachments)
-    for reported in {message.ticket, ticket}:
+    for reported in tickets:
         identity = identity_of(reported)
         text = without_reporter(text, identity)
         kept = evidence_in(message, identity)

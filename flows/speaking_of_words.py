@@ -1,4 +1,5 @@
-"""What the mails say by which handlers write to the reporter without answering, or to each other."""
+"""What the mails say by which handlers write to the reporter without answering, or to each other; and
+what they say of a ticket that changes hands."""
 
 from datetime import date, datetime
 
@@ -53,6 +54,13 @@ def assigned(place: Installation, session: Session, mail: Mail) -> Spoken:
     ticket, facts = _ticket(mail), mail.facts or {}
     notice = say.AssignedNotice(ticket=ticket.reference, run_url=address_of(place, session, ticket))
     return Spoken(say.Assigned(**vars(notice), by=facts["by"], reason=facts["because"] or None), notice)
+
+
+def handed_over(place: Installation, session: Session, mail: Mail) -> Spoken:
+    """To the owner that a ticket was taken from: who has it now."""
+    del place, session
+    notice = say.HandedOverNotice(ticket=_ticket(mail).reference)
+    return Spoken(say.HandedOver(**vars(notice), owner=(mail.facts or {})["owner"]), notice)
 
 
 def _instant(written: str) -> datetime | None:

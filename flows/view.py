@@ -69,7 +69,7 @@ def view(place: Records, session: Session, ticket: Ticket) -> View:
             f"severity:{ticket.severity or UNRATED}",
             f"state:{ticket.state.value.lower()}",
             f"sla:{sla.value}",
-            f"waiting:{ticket.waiting_on.value}",
+            *([f"waiting:{ticket.waiting_on.value}"] if ticket.is_open else []),
         ),
         until=_until(running, sla, now) if ticket.is_open else None,
     )

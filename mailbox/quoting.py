@@ -21,6 +21,10 @@ _NAMES_A_MAIL = re.compile(
 _NAMES_ITS_WRITER = re.compile(
     r"\A\W{0,3}(?:Op|On|Am|Le|El|Il|Den)\b.{0,200}\d|\S@\S|\d[:.]\d\d\b.{0,3}:\s*\Z"
 )
+#: What a program says of the mail that it quotes: its sender's address, or its day and minute. People who
+#: write "Op 19 november schreef u over het formulier:" say neither, and mean what follows.
+_BY_A_PROGRAM = re.compile(r"\S@\S|\b\d{4}\b.{0,40}\d[:.]\d\d\b")
+_SPEAKS_TO_SOMEBODY = re.compile(r"\b(?:ik|u|jij|je|wij|we|you|I|ich|Sie|du|wir)\b")
 #: From here on a mail program has put the mail that is answered or forwarded, down to the end.
 _SEPARATOR = re.compile(
     r"\s*-{2,}\s*(?:original message|oorspronkelijk bericht|ursprüngliche nachricht|message d'origine"
@@ -50,17 +54,24 @@ def unquoted(text: str) -> str:
     """The text without anything that it quotes, for passing on what somebody wrote themselves.
 
     Stricter than folding: quotes of any length go, and where a mail program put the mail that is answered
-    without marking its lines, all that follows goes. Nobody's record is made of this.
+    without marking its lines, all that follows goes. Nobody's record is made of this. What only looks like
+    it stays, and :func:`may_quote` says so.
     """
     lines = text.split("\n")
     kept: list[str] = []
     at = 0
     while at < len(lines) and not _begins_unmarked(lines, at):
-        end = _end_of_quote(lines, at)
+        end = _end_of_quote(lines, _begin_of_quote(lines, at))
         if end is None and not lines[at].lstrip().startswith(">"):
             kept.append(lines[at])
         at = end or at + 1
     return "\n".join(kept)
+
+
+def may_quote(text: str) -> bool:
+    """Whether a line may say that another mail follows, or that somebody's own words do."""
+    lines = text.split("\n")
+    return any(_attribution(lines, at) is not None for at in range(len(lines)))
 
 
 def _begins_unmarked(lines: list[str], at: int) -> bool:
@@ -69,11 +80,27 @@ def _begins_unmarked(lines: list[str], at: int) -> bool:
         return False
     if _begins_the_rest(lines, at) or _are_headers(lines, at):
         return True
+    found = _attribution(lines, at)
+    if found is None or _is_quoted(lines, _after_blanks(lines, found[1])):
+        return False
+    return _BY_A_PROGRAM.search(found[0]) is not None and not _SPEAKS_TO_SOMEBODY.search(found[0])
+
+
+def _begin_of_quote(lines: list[str], at: int) -> int:
+    """Where the quoted lines begin if something stands here that introduces them; else the place itself."""
+    found = _attribution(lines, at)
+    after = _after_blanks(lines, found[1]) if found else at
+    return after if _is_quoted(lines, after) else at
+
+
+def _attribution(lines: list[str], at: int) -> tuple[str, int] | None:
+    """A line or two that say who wrote a mail, and when, and where what they speak of begins."""
     line, following = lines[at][:_LONGEST], "".join(lines[at + 1 : at + 2])[:_LONGEST]
-    for attribution, after in ((line, at + 1), (f"{line} {following}", at + 2)):
-        if _NAMES_A_MAIL.search(attribution) and _NAMES_ITS_WRITER.search(attribution):
-            return not _is_quoted(lines, _after_blanks(lines, after))
-    return False
+    said = [(line, at + 1)]
+    if _BEGINS_ATTRIBUTION.match(line):
+        said.append((f"{line} {following}", at + 2))
+    names = (one for one in said if _NAMES_A_MAIL.search(one[0]) and _NAMES_ITS_WRITER.search(one[0]))
+    return next(names, None)
 
 
 def _stretches(lines: list[str]) -> Iterator[tuple[int, int, bool]]:

@@ -169,7 +169,7 @@ def _is_own_word(word: str) -> bool:
 def _mailbox_pattern(local: str, domain: str) -> str:
     """An address, defanged or not: ``jan [punt] de [at] voorbeeld (dot) example``."""
     gap = r"[\W_]{0,3}(?:dot|punt|dash|streepje|underscore)?[\W_]{0,3}"
-    at = r"(?:\+[\w.+-]{1,64})?[\W_]{0,4}(?:at|ape(?:n)?staartje|arroba)?[\W_]{0,4}"
+    at = r"(?:\+[\w.+-]{1,64})?[\W_]{0,4}(?:at|ape(?:n)?staart(?:je)?|arroba)?[\W_]{0,4}"
     sides = (gap.join(map(re.escape, _words(side))) for side in (local, domain))
     return rf"(?<![^\W_]){at.join(sides)}(?![^\W_])"
 

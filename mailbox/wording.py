@@ -8,11 +8,9 @@ characters; only the filters ``verbatim`` and ``quoted`` let a text keep its own
 
 import re
 import textwrap
-from collections.abc import Mapping
 from dataclasses import fields
 from datetime import date, datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -20,68 +18,15 @@ from babel.dates import format_date, format_datetime
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined, pass_context
 from jinja2.runtime import Context
 
-from .wording_facts import Alarm, Facts, Rung
-from .wording_parts import Desk, Kind, Label, Text
+from .wording_facts import Facts
+from .wording_parts import Desk, Label, Text
+from .wording_subjects import SUBJECTS, label_of
 
 Language = Literal["nl", "en"]
 
 WIDTH = 72
 DUTCH_ZONE = "Europe/Amsterdam"
 
-# All that a subject can ever say, but for the ticket number before it.
-SUBJECTS: Mapping[Kind, Label] = MappingProxyType(
-    {
-        Kind.RECEIPT: Label("Ontvangstbevestiging", "Confirmation of receipt"),
-        Kind.RECEIPT_PLAIN: Label("Ontvangstbevestiging", "Confirmation of receipt"),
-        Kind.OWNER_REPORT: Label("TLP:AMBER Melding over uw systeem", "Report on your system"),
-        Kind.OWNER_NOTICE: Label("Er wacht een bericht op u", "A message is waiting for you"),
-        Kind.HANDLER_REPORT: Label("TLP:AMBER Nieuwe melding", "New report"),
-        Kind.HANDLER_NOTICE: Label("Nieuw ticket", "New ticket"),
-        Kind.IBD_COPY: Label("TLP:AMBER Kopie van een melding", "Copy of a report"),
-        Kind.ANSWER: Label("Ons antwoord op uw melding", "Our answer to your report"),
-        Kind.ANSWER_PLAIN: Label("Ons antwoord staat klaar", "Our answer is ready"),
-        Kind.STATE_CHANGED: Label("Voortgang van uw melding", "Progress of your report"),
-        Kind.STATE_CHANGED_PLAIN: Label("Voortgang van uw melding", "Progress of your report"),
-        Kind.PROGRESS: Label("Nieuws over wat u meldde", "News about what you reported"),
-        Kind.PROGRESS_PLAIN: Label("Nieuws over wat u meldde", "News about what you reported"),
-        Kind.TOLD: Label("Bericht over uw melding", "Message about your report"),
-        Kind.TOLD_PLAIN: Label("Er wacht een bericht op u", "A message is waiting for you"),
-        Kind.ASKED: Label("Vraag over uw melding", "Question about your report"),
-        Kind.ASKED_PLAIN: Label("Er wacht een vraag op u", "A question is waiting for you"),
-        Kind.EMBARGO: Label("Tot wanneer wij zwijgen", "Until when we keep silent"),
-        Kind.PUBLICATION: Label("Voorstel om te publiceren", "Proposal to publish"),
-        Kind.ASSIGNED: Label("Aan u toegewezen", "Assigned to you"),
-        Kind.ASSIGNED_NOTICE: Label("Aan u toegewezen", "Assigned to you"),
-        Kind.MESSAGE: Label("TLP:AMBER Nieuw bericht", "New message"),
-        Kind.MESSAGE_NOTICE: Label("Nieuw bericht", "New message"),
-        Kind.ORDER_REPLY: Label("Wat uw mail deed", "What your mail did"),
-        Kind.ORDER_NOTICE: Label("Over uw mail", "About your mail"),
-        Kind.RUNG: Label("Een termijn vraagt aandacht", "A deadline needs attention"),
-        Kind.CONFIRM: Label("Bevestig wat u wilt doen", "Confirm what you want to do"),
-        Kind.QUARANTINED: Label("Bericht in quarantaine", "Message in quarantine"),
-        Kind.CANNOT_OPEN: Label("Wij konden uw bericht niet openen", "We could not open your message"),
-        Kind.UNDELIVERED: Label("Mail niet bezorgd", "Mail not delivered"),
-        Kind.ALARM: Label("De controle vond iets", "The audit found something"),
-        Kind.KEY_ALARM: Label("Let op een sleutel", "Mind a key"),
-        Kind.KEY_REFUSED: Label("Uw sleutel is niet te gebruiken", "Your key cannot be used"),
-        Kind.KEY_WARNING: Label("Een sleutel vraagt aandacht", "A key needs attention"),
-    }
-)
-#: What the mail of a rung is, by the words that the ladder asks for.
-RUNG_SUBJECTS: Mapping[str, Label] = MappingProxyType(
-    {
-        "reminder": SUBJECTS[Kind.RUNG],
-        "escalation": Label("Escalatie: een termijn loopt af", "Escalation: a deadline is near"),
-        "breach": Label("Een termijn is verstreken", "A deadline has passed"),
-    }
-)
-#: What an alarm is about, where people may go untold because of it.
-ALARM_SUBJECTS: Mapping[str, Label] = MappingProxyType(
-    {
-        "flow_stopped": Label("Alarm: Meldbalie staat deels stil", "Alarm: part of Meldbalie has stopped"),
-        "rota_gap": Label("Gat in het piketrooster", "Gap in the on-call rota"),
-    }
-)
 SEALED_SUBJECT = Label("Versleuteld bericht", "Encrypted message")
 
 _UNSEEN = re.compile(
@@ -105,20 +50,9 @@ def word(facts: Facts, desk: Desk) -> Text:
     """The mail that these facts make; a missing fact raises instead of leaving a gap."""
     context = {field.name: getattr(facts, field.name) for field in fields(facts)}
     body = _TEMPLATES.get_template(f"{facts.kind}.txt").render(context, desk=desk)
-    subject = _subject(_label(facts), facts)
+    subject = _subject(label_of(facts), facts)
     outer = _subject(SEALED_SUBJECT, facts) if facts.is_sealed else subject
     return Text(subject=subject, body=_wrapped(body), outer_subject=outer)
-
-
-def _label(facts: Facts) -> Label:
-    match facts:
-        case Rung():
-            return RUNG_SUBJECTS[facts.words]
-        case Alarm(lines=lines):
-            urgent = (ALARM_SUBJECTS[line.kind] for line in lines if line.kind in ALARM_SUBJECTS)
-            return next(urgent, SUBJECTS[facts.kind])
-        case _:
-            return SUBJECTS[facts.kind]
 
 
 def explained(problem: str) -> tuple[Label, Label]:
@@ -133,6 +67,13 @@ def alarm_in_words(kind: str) -> tuple[str, str]:
     codes: Any = _TEMPLATES.get_template("codes.txt").module
     alarm = codes.ALARMS.get(kind, codes.ALARMS["other"])
     return alarm["en"], alarm["do_en"]
+
+
+def reason_in_words(problem: str) -> str:
+    """Why a mail did not leave, in English."""
+    codes: Any = _TEMPLATES.get_template("codes.txt").module
+    reason = codes.REASONS.get(problem)
+    return str(reason["en"]) if reason else problem.replace("_", " ")
 
 
 def _subject(label: Label, facts: Facts) -> str:
@@ -203,6 +144,17 @@ def _one_line(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     raise TypeError(f"{value!r} cannot stand in a mail: give text, a number, or use a filter")
+
+
+@pass_context
+def _as_mail(context: Context, facts: Facts) -> _Literal:
+    """Another mail as it would leave, quoted."""
+    return _quoted(word(facts, context["desk"]).body)
+
+
+def _row(name: str, value: str, width: int) -> _Literal:
+    """A line of a list whose values stand under each other."""
+    return _Literal(f"    {_one_line(name) + ':':<{width}}{_one_line(value)}")
 
 
 def _fingerprint(value: str) -> str:
@@ -282,6 +234,7 @@ def _environment() -> Environment:
     )
     filters: dict[str, Any] = environment.filters
     filters.update(nl=_nl, en=_en, verbatim=_verbatim, quoted=_quoted, fingerprint=_fingerprint, code=_code)
+    filters.update(as_mail=_as_mail, row=_row)
     known: dict[str, Any] = environment.globals
     known["SUBJECTS"] = SUBJECTS
     return environment

@@ -98,10 +98,15 @@ class OwnerNotice(OnTicket):
 
 @dataclass(frozen=True, kw_only=True)
 class HandlerReport(OnTicket):
-    """To a handler: a new ticket, how it came in, whose it is, when the answer is due."""
+    """To a handler: a new ticket, how it came in, whose it is, when the answer is due.
+
+    ``earlier`` is the ticket that this one takes up again, or that it was split off.
+    """
 
     kind = Kind.HANDLER_REPORT
     is_sealed = True
+    occasion: Occasion
+    earlier: str | None
     received_at: datetime
     due_at: datetime
     channel: Channel
@@ -121,6 +126,8 @@ class HandlerNotice(OnTicket):
     """To a handler without a usable key: there is a new ticket, and how to mend the key."""
 
     kind = Kind.HANDLER_NOTICE
+    occasion: Occasion
+    earlier: str | None
     due_at: datetime
     may_belong_to: tuple[MayBelong, ...]
     run_url: str
@@ -194,13 +201,15 @@ class StateChanged(StateChangedPlain):
 class MessageNotice(OnTicket):
     """To an owner or handler without a usable key: a message arrived.
 
-    ``came_on`` is a joined ticket that it arrived on; ``doubt`` says why the sender may be another, or why
-    it is only filed. ``ordered`` are the commands by mail that were done because of it.
+    ``came_on`` is a joined ticket that it arrived on, ``joined_with`` the one that this ticket was joined
+    with; ``doubt`` says why the sender may be another, or why it is only filed. ``ordered`` are the
+    commands by mail that were done because of it.
     """
 
     kind = Kind.MESSAGE_NOTICE
     sender: Sender
     came_on: str | None
+    joined_with: str | None
     doubt: str | None
     ordered: tuple[str, ...]
     received_at: datetime
@@ -209,10 +218,14 @@ class MessageNotice(OnTicket):
 
 @dataclass(frozen=True, kw_only=True)
 class Message(MessageNotice):
-    """To an owner or handler: a further message on the ticket; ``run_url`` only for handlers."""
+    """To an owner or handler: a further message on the ticket; ``run_url`` only for handlers.
+
+    ``is_of_another``: somebody else wrote it than the ticket's reporter, to whom replies would go.
+    """
 
     kind = Kind.MESSAGE
     is_sealed = True
+    is_of_another: bool
     message: str
     attachments: tuple[Attachment, ...]
 

@@ -22,15 +22,18 @@ class OrderNotice(OnTicket):
 class OrderReply(OrderNotice):
     """To a handler or owner: what their reply did, with the very text that the reporter gets, or why nothing.
 
-    ``ordered`` are their commands as we understood them; ``why`` and ``notes`` are codes. ``because`` are
+    ``ordered`` says in words what we understood them to ask; ``why`` and ``notes`` are codes. ``because`` are
     the words of a refusal, and ``due_at`` is until when an answer is promised that is still to be given.
+    ``joined_with`` is the ticket with which this one was joined: what goes to this one's reporter does not
+    reach the other's.
     """
 
     kind = Kind.ORDER_REPLY
     is_sealed = True
-    ordered: tuple[str, ...]
+    ordered: tuple[Label, ...]
     why: str | None
     because: Label | None
     notes: tuple[str, ...]
     due_at: datetime | None
+    joined_with: str | None
     told: str | None

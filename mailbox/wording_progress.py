@@ -28,6 +28,8 @@ class Progress(OnTicket):
     is_closed: bool
     closed_because: Label | None
     expected_fix_on: date | None
+    fixed_on: date | None
+    was_fixed_in_error: bool
     embargo_ends_at: datetime | None
     embargo_is_lifted: bool
     publish_on: date | None

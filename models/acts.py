@@ -10,24 +10,31 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from .assigning import give_to_handler
+from .assigning import give_to_handler, tell_former_owner
 from .clock_rules import PAUSING
 from .clocks import Clock
+from .copies import keep_back, let_go, settle_copy, waiting_copy
 from .errors import AnswerIncomplete, IllegalMove, Refused
-from .filing import UNJUDGED, give_link, reporter_of, tell_owner
+from .filing import give_link, reporter_of, tell_owner
 from .holding import hold
-from .outbox import Mail, MailKind, MailState, write_mail
+from .ladder import owner_of
+from .outbox import MailKind, MailState, write_mail
 from .owners import Owner
 from .people import Correspondent
 from .progress import pass_on
 from .promise import Promise
-from .states import CloseReason, TicketState
+from .states import (
+    PASSED_THROUGH,
+    STATE_LABELS,
+    CloseReason,
+    TicketState,
+    reasons_to_close,
+    way_to_closed,
+)
 from .telling import mail_reporter, tell_without_mail
 from .ticket import Direction, Event, Message, Ticket, WaitingOn
 from .winding import wind
 
-#: Why a copy waits that may identify the reporter.
-IN_DOUBT = "held_for_doubt"
 #: Who is expected to act once a ticket is in a state; in the others nobody new is.
 NEXT_TO_ACT: Mapping[TicketState, WaitingOn] = {
     TicketState.VALID: WaitingOn.HANDLER,
@@ -136,17 +143,21 @@ def close(
     """End the ticket with a reason, which is an answer: the response clock stops when it is delivered.
 
     Nobody is reminded of it until then, because handlers are told when the mail cannot be delivered.
-    The IBD gets its copy of a closed ticket as well, unless it is called spam. A ticket that the clock
-    of a law runs on stays open: raises :class:`Refused`.
+    States on the way are passed through in silence: the one message is that of the end. The IBD gets its
+    copy of a closed ticket as well, unless it is called spam. A ticket that the clock of a law runs on
+    stays open, and what was not confirmed is not closed as solved: raises :class:`Refused`.
     """
     hold(session, ticket)
     _refuse_over_laws(session, ticket, promise)
-    _settle_copy(session, ticket, reason, now=now)
+    _refuse_unconfirmed(ticket, reason)
+    settle_copy(session, ticket, reason, now=now)
+    for state in way_to_closed(ticket.state, reason):
+        ticket.move_to(state, by=by, at=now, because=PASSED_THROUGH)
     _move(session, ticket, TicketState.CLOSED, by=by, because=because, promise=promise, now=now)
     ticket.close_reason = reason
     pass_on(session, ticket, by=by, now=now)
     if reason is CloseReason.SPAM:
-        _keep_back(session, ticket, by=by, now=now)
+        keep_back(session, ticket, by=by, now=now)
         wind(session, ticket, promise, now=now)
 
 
@@ -186,14 +197,12 @@ def _refuse_over_laws(session: Session, ticket: Ticket, promise: Promise) -> Non
         )
 
 
-def _settle_copy(session: Session, ticket: Ticket, reason: CloseReason, *, now: datetime) -> None:
-    """Nothing is closed over a copy that waits for a look: nobody would be asked again."""
-    copy = waiting_copy(session, ticket)
-    if copy is None or reason is CloseReason.SPAM:
-        return
-    if copy.problem == IN_DOUBT:
-        raise Refused("the copy for the IBD is held: look at it and release it, then close")
-    _let_go(session, ticket, now=now)
+def _refuse_unconfirmed(ticket: Ticket, reason: CloseReason) -> None:
+    if ticket.is_open and reason not in reasons_to_close(ticket.state):
+        raise Refused(
+            f"{ticket.reference} is {STATE_LABELS[ticket.state][1]}, and {reason.value.replace('_', ' ')!r}"
+            " says that there was a problem: confirm or accept it first, then close"
+        )
 
 
 def release_copy(session: Session, ticket: Ticket, *, by: str, now: datetime) -> None:
@@ -205,16 +214,6 @@ def release_copy(session: Session, ticket: Ticket, *, by: str, now: datetime) ->
     copy.state, copy.next_try_at, copy.tries = MailState.WAITING, now, 0
     copy.sent_at, copy.problem, copy.facts = None, None, {"released": True}
     ticket.record("released", by=by, at=now, mail=copy.kind.value)
-
-
-def waiting_copy(session: Session, ticket: Ticket) -> Mail | None:
-    """The copy for the IBD that waits for a handler, if there is one."""
-    waiting = select(Mail).where(
-        Mail.ticket_id == ticket.id,
-        Mail.kind == MailKind.IBD_COPY,
-        Mail.state.in_((MailState.HELD, MailState.PARKED)),
-    )
-    return session.scalars(waiting.execution_options(populate_existing=True)).one_or_none()
 
 
 def assign(
@@ -229,7 +228,8 @@ def assign(
 ) -> None:
     """Hand the ticket to another owner, who gets the report, or give it to a handler of the team.
 
-    A name that an owner and a handler share is the owner's. The history keeps each hand-over.
+    The owner who had it is told who has it now. A name that an owner and a handler share is the owner's.
+    The history keeps each hand-over.
     """
     hold(session, ticket)
     if not ticket.is_open:
@@ -240,10 +240,12 @@ def assign(
         return
     if owner.id == ticket.owner_id:
         raise Refused(f"{ticket.reference} is already with {to}")
-    was = ticket.owner_name
+    was, former = ticket.owner_name, owner_of(ticket)
     ticket.owner = owner
     given = ticket.record("assigned", by=by, at=now, because=because, **{"from": was, "to": owner.name})
     tell_owner(session, ticket, given)
+    if former and former.address.lower() != owner.address.lower():
+        tell_former_owner(session, ticket, former, given)
 
 
 def _move(
@@ -260,7 +262,7 @@ def _move(
     moved = ticket.move_to(state, by=by, at=now, because=because)
     ticket.wait_for(NEXT_TO_ACT.get(state, ticket.waiting_on), by=by, at=now)
     if state in (TicketState.VALID, TicketState.ACCEPTED):
-        _let_go(session, ticket, now=now)
+        let_go(session, ticket, now=now)
     _tell_reporter(session, ticket, moved)
     wind(session, ticket, promise, now=now)
     pass_on(session, ticket, by=by, now=now)
@@ -283,18 +285,3 @@ def _tell_reporter(session: Session, ticket: Ticket, moved: Event) -> None:
     else:
         what = "closing" if ticket.state is TicketState.CLOSED else "state"
         tell_without_mail(session, ticket, by=moved.actor, at=moved.at, what=what)
-
-
-def _let_go(session: Session, ticket: Ticket, *, now: datetime) -> None:
-    """A human has said that it is a report: send the copy that waited for that."""
-    copy = waiting_copy(session, ticket)
-    if copy is not None and copy.problem == UNJUDGED:
-        copy.state, copy.next_try_at, copy.problem = MailState.WAITING, now, None
-
-
-def _keep_back(session: Session, ticket: Ticket, *, by: str, now: datetime) -> None:
-    """What a human calls spam is not shared, if it was not shared yet."""
-    ticket.record("called_spam", by=by, at=now)
-    copies = select(Mail).where(Mail.ticket_id == ticket.id, Mail.kind == MailKind.IBD_COPY)
-    for copy in session.scalars(copies.where(Mail.state == MailState.WAITING)):
-        copy.state, copy.problem = MailState.HELD, "spam"

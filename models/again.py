@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from .clocks import Clock, ClockKind
 from .errors import Refused
 from .filing import Received, ReceivedFile, open_ticket
 from .holding import hold
@@ -65,7 +66,7 @@ def split(
     """Give one of the two things that a report is about to another owner; raises :class:`Refused`.
 
     Without a name it goes to whom routing finds. The reporter was promised an answer when the report
-    arrived: the response clock of the second ticket runs from then.
+    arrived: the response clock of the second ticket runs from then, or from now where they have had one.
     """
     hold(session, ticket)
     if not ticket.is_open:
@@ -79,7 +80,8 @@ def split(
         if part.owner is theirs:
             raise Refused(f"{ticket.reference} was split already: {part.reference} is with {part.owner_name}")
     part = _second(session, ticket, owner, promise, arrived_at=ticket.arrived_at, now=now)
-    part.record(SPLIT_FROM, by=by, at=now, because=because, other=ticket.reference)
+    answered = {"was_answered": True} if _was_answered(session, ticket) else {}
+    part.record(SPLIT_FROM, by=by, at=now, because=because, other=ticket.reference, **answered)
     ticket.record("split_off", by=by, at=now, because=because, other=part.reference)
     wind(session, part, promise, now=now)
     return part
@@ -93,6 +95,11 @@ def reopened_as(session: Session, ticket: Ticket) -> Ticket | None:
 def earlier_of(ticket: Ticket) -> Event | None:
     """The event that says which ticket this one comes from, if it was not opened by a message."""
     return next((entry for entry in ticket.history if entry.kind in (REOPENS, SPLIT_FROM)), None)
+
+
+def _was_answered(session: Session, ticket: Ticket) -> bool:
+    response = select(Clock.stopped_at).where(Clock.ticket_id == ticket.id, Clock.kind == ClockKind.RESPONSE)
+    return session.scalar(response) is not None
 
 
 def _followers(session: Session, ticket: Ticket, kind: str) -> Iterable[Ticket]:
@@ -141,7 +148,7 @@ def _owner_called(session: Session, name: str) -> Owner:
     owner = session.scalars(select(Owner).where(Owner.name == name.strip())).one_or_none()
     if owner is None:
         known = ", ".join(session.scalars(select(Owner.name).order_by(Owner.name).limit(20)))
-        raise Refused(f"there is no owner called {name!r}; known are: {known or 'none yet'}")
+        raise Refused(f"there is no owner of that name; known are: {known or 'none yet'}")
     return owner
 
 

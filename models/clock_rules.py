@@ -91,6 +91,9 @@ class Rule:
 S, E = Effect.STARTS, Effect.STOPS
 _ARRIVED = Rule(S, "opened", {}, "the report arrived")
 _SPLIT_OFF = Rule(S, "split_from", {}, "it was split off another ticket")
+_SPLIT_OFF_ANSWERED = Rule(
+    S, "split_from", {"was_answered": ANY}, "it was split off another ticket, which was answered already"
+)
 _CLOSED = Rule(Effect.ENDS, "moved", {"to": "CLOSED"}, "the ticket was closed")
 _TO_REPORTER = {"party": "reporter"}
 _ANSWER = {"mail": "answer"} | _TO_REPORTER
@@ -99,6 +102,7 @@ _ANSWER = {"mail": "answer"} | _TO_REPORTER
 WORDS_TO_REPORTER = {
     "receipt": "the receipt", "answer": "an answer", "state_changed": "a new state", "message": "a message",
     "told": "a message", "asked": "a question", "embargo": "an embargo", "publication": "a publication",
+    "fixed": "that it is fixed",
 }  # fmt: skip
 
 _NOBODY = "nobody can be told: the report came without an address"
@@ -117,7 +121,12 @@ ANSWERS = (
 
 #: The clocks of every ticket. In histories that version 0.1 wrote it stands that a clock was stopped.
 RULES: Mapping[str, tuple[Rule, ...]] = {
-    RESPONSE: (_ARRIVED, *ANSWERS, Rule(E, "clock_stopped", {"clock": RESPONSE}, "it was answered")),
+    RESPONSE: (
+        _ARRIVED,
+        _SPLIT_OFF_ANSWERED,
+        *ANSWERS,
+        Rule(E, "clock_stopped", {"clock": RESPONSE}, "it was answered"),
+    ),
     SHARE: (
         _ARRIVED,
         _SPLIT_OFF,

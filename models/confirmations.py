@@ -39,8 +39,9 @@ class Confirmation(Base):
     """One act that somebody wants to do, who, and how far it is.
 
     ``action`` is the code of what is done; ``wanted`` is all that it takes, which nobody but us reads.
-    ``seen`` is how many events of the ticket's history the person had before them. Without a ticket it is
-    about several at once, which ``wanted`` names.
+    ``seen`` is how many events of the ticket's history the person had before them, and ``account`` as whom
+    the proxy knows them, if there is one. Without a ticket it is about several at once, which ``wanted``
+    names.
     """
 
     __tablename__ = "confirmations"
@@ -59,6 +60,7 @@ class Confirmation(Base):
     action: Mapped[str]
     wanted: Mapped[dict[str, Any]] = mapped_column(SealedJson)
     seen: Mapped[int] = mapped_column(default=0)
+    account: Mapped[str] = mapped_column(default="")
     token_hash: Mapped[str] = mapped_column(unique=True)
     made_at: Mapped[datetime]
     expires_at: Mapped[datetime]
@@ -83,6 +85,7 @@ def ask(
     seen: int,
     now: datetime,
     lasting: timedelta,
+    account: str = "",
 ) -> Confirmation:
     """Let somebody confirm by a link in their sealed mail what they want to do.
 
@@ -97,7 +100,8 @@ def ask(
     if ticket is not None:
         hold(session, ticket)
         _replace(session, ticket, who.name, now=now)
-        ticket.record("proof_asked", by=who.name, at=now, action=action)
+        known = {"account": account} if account else {}
+        ticket.record("proof_asked", by=who.name, at=now, action=action, **known)
     token = new_token()
     asked = Confirmation(
         ticket=ticket,
@@ -105,6 +109,7 @@ def ask(
         action=action,
         wanted=wanted,
         seen=seen,
+        account=account,
         token_hash=token_hash(token),
         made_at=now,
         expires_at=now + lasting,

@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from . import acts
-from .joining import WAY_TO_CLOSED, join
+from .joining import join
 from .promise import Promise
 from .states import CloseReason
+from .suggestions import main_number, main_ticket
 from .ticket import Ticket, ticket_called
 
 
@@ -22,12 +23,19 @@ def close_as_duplicate(
     who: dict[str, Any] = {"by": by, "because": "", "promise": promise, "now": now}
     join(session, ticket, to=of, **who)
     if ticket.is_open:
-        for state in WAY_TO_CLOSED.get(ticket.state, ()):
-            ticket.move_to(state, by=by, at=now)
         acts.close(session, ticket, reason=CloseReason.DUPLICATE, **who)
 
 
 def is_duplicate_of(session: Session, ticket: Ticket, of: str) -> bool:
-    """Whether a ticket was closed as a duplicate of this one."""
-    other = ticket_called(session, of)
-    return ticket.close_reason is CloseReason.DUPLICATE and ticket.linked_to == other.id
+    """Whether a ticket was closed as a duplicate of this one, or of what this one was joined with."""
+    if ticket.close_reason is not CloseReason.DUPLICATE or ticket.linked_to is None:
+        return False
+    other = main_ticket(session, ticket_called(session, of))
+    return other.id in (main_number(session, ticket.id), main_number(session, ticket.linked_to))
+
+
+def is_linked_to(ticket: Ticket, other: Ticket) -> bool:
+    """Whether a ticket was joined with one that was closed already, so that it is only linked to it."""
+    return any(
+        entry.kind == "linked" and entry.facts.get("other") == other.reference for entry in ticket.history
+    )

@@ -23,7 +23,7 @@ from .outbox import Mail, MailKind, MailState, tell_handlers, write_mail
 from .owners import Owner
 from .promise import Correspondent, Promise
 from .routing import route
-from .suggestions import main_ticket
+from .suggestions import answered_on, main_ticket
 from .threads import FORMER_OWNER, Named, Standing
 from .ticket import (
     Attachment,
@@ -41,6 +41,8 @@ from .winding import wind
 
 #: A copy that waits until a human has said that a machine's mail is a report.
 UNJUDGED = "unjudged"
+#: The event that says, on the ticket at work, that the reporter of one joined with it wrote.
+MESSAGE_ON_JOINED = "message_on_joined"
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 _OCTETS = "application/octet-stream"
 _DIRECTIONS: Mapping[str, Direction] = {
@@ -137,7 +139,8 @@ def join_ticket(
     """File a further message on its ticket and tell the others; no clock moves by it.
 
     Handlers read all of it; an owner reads what the reporter writes, not what handlers write. On a
-    ticket that was joined with another it is filed as well, and told to those who work on the other.
+    ticket that was joined with another it is filed as well, and told to those who work on the other: on
+    the thread of its own ticket, so that what they reply reaches whom they reply to.
     """
     ticket, direction = standing.ticket, _DIRECTIONS.get(standing.party, Direction.INTERNAL)
     hold(session, ticket)
@@ -155,9 +158,12 @@ def join_ticket(
         delivers_again(session, received.address)
     heed_key(session, ticket, received, standing.party, promise, now=now)
     ticket.record("message", by=direction.value, at=now, doubt=message.doubt)
+    if at_work is not ticket and direction is Direction.FROM_REPORTER:
+        at_work.record(MESSAGE_ON_JOINED, by=direction.value, at=now, other=ticket.reference)
     session.flush()
     for party, person in told:
-        _write(session, MailKind.MESSAGE, at_work, party, person, message, now=now)
+        heard_on = answered_on(ticket, at_work, party)
+        _write(session, MailKind.MESSAGE, heard_on, party, person, message, now=now)
     wind(session, at_work, promise, now=now)
     return message
 

@@ -17,14 +17,11 @@ from .ladder import owner_of
 from .outbox import MailKind, write_mail
 from .progress import have_one_reporter, pass_on
 from .promise import Promise
-from .states import CloseReason, TicketState
+from .states import CloseReason
 from .suggestions import Suggestion, main_ticket, open_suggestions, tickets_joined_with
 from .ticket import Direction, Ticket, WaitingOn, ticket_called
 from .winding import wind
 
-S = TicketState
-#: How a ticket in each state comes to be closed as a duplicate.
-WAY_TO_CLOSED = {S.RECEIVED: (S.VALID, S.DEFERRED), S.VALID: (S.DEFERRED,)}
 BY_HAND = "handler"
 
 
@@ -48,8 +45,6 @@ def join(
     if not other.is_open:
         ticket.record("linked", by=by, at=now, because=because, other=other.reference)
         return
-    for state in WAY_TO_CLOSED.get(ticket.state, ()):
-        ticket.move_to(state, by=by, at=now)  # without the other's number: reporters read why
     told = because if because.strip() else _told(ticket, other)
     acts.close(session, ticket, reason=CloseReason.DUPLICATE, by=by, because=told, promise=promise, now=now)
     ticket.record("joined", by=by, at=now, other=other.reference)

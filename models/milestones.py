@@ -1,22 +1,26 @@
 """Milestones: what happened to the vulnerability itself, and when; laws and the fix clock count from them.
 
-A milestone is noted once. Where it was an error it is withdrawn, and both stay in the history.
+A milestone is noted once. Where it was an error it is withdrawn, and both stay in the history. That the
+fix is deployed, or is not after all, is told to the reporter of an open ticket; the rest is for us.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from .clock_rules import Statutory
 from .errors import Refused
 from .holding import hold
+from .outbox import MailKind
+from .progress import pass_on
 from .promise import Promise
+from .standing import EXPLOITED, FIX_DEPLOYED, FIX_READY, PUBLIC, standing_milestones
+from .telling import mail_reporter
 from .ticket import Event, Ticket
 from .winding import wind
 
-FIX_READY, FIX_DEPLOYED, PUBLIC, EXPLOITED = "fix_ready", "fix_deployed", "public", "exploited"
 #: The milestones of every ticket; laws that are configured may name more.
 MILESTONES = (FIX_READY, FIX_DEPLOYED, PUBLIC, EXPLOITED)
 #: What can only be once another one was.
@@ -31,15 +35,7 @@ def known_milestones(statutory: tuple[Statutory, ...]) -> list[str]:
 
 def milestones_of(session: Session, ticket: Ticket) -> dict[str, datetime]:
     """The milestones that stand, each with the instant at which it happened."""
-    rows = select(Event.kind, Event.facts).where(
-        Event.ticket_id == ticket.id, Event.kind.in_(("milestone", "milestone_withdrawn"))
-    )
-    standing: dict[str, datetime] = {}
-    for kind, facts in session.execute(rows.order_by(Event.seq)):
-        standing.pop(facts["what"], None)
-        if kind == "milestone":
-            standing[facts["what"]] = datetime.fromisoformat(facts["happened_at"])
-    return standing
+    return standing_milestones(session, ticket.id)
 
 
 def milestone(
@@ -55,29 +51,33 @@ def milestone(
 ) -> None:
     """Note that something happened, and when; a deployed fix was ready as well.
 
-    Clocks start and stop at the instant at which it happened, not at the one at which it is noted.
+    Clocks start and stop at the instant at which it happened, not at the one at which it is noted. The
+    reporter is not told why, which is for us.
     Raises :class:`Refused`.
     """
     hold(session, ticket)
     _refuse_unknown(ticket, what, promise)
     if happened_at > now:
-        raise Refused(f"{_in_words(what)} lies in the future ({_day(happened_at)}): give when it happened")
+        raise Refused(
+            f"{_in_words(what)} lies in the future ({_day(happened_at, promise)}): give when it happened"
+        )
     standing = milestones_of(session, ticket)
     if what in standing:
         raise Refused(
-            f"{_in_words(what)} stands in the history already, for {_day(standing[what])}:"
+            f"{_in_words(what)} stands in the history already, for {_day(standing[what], promise)}:"
             " withdraw it first if that is wrong"
         )
     implied = IMPLIES.get(what)
     if implied and standing.get(implied, happened_at) > happened_at:
         raise Refused(
             f"{_in_words(what)} cannot come before {_in_words(implied)}, which stands for"
-            f" {_day(standing[implied])}: withdraw that first if it is wrong"
+            f" {_day(standing[implied], promise)}: withdraw that first if it is wrong"
         )
     instant = happened_at.astimezone(UTC).isoformat()
-    for each in ([implied] if implied and implied not in standing else []) + [what]:
-        ticket.record("milestone", by=by, at=now, because=because, what=each, happened_at=instant)
-    wind(session, ticket, promise, now=now)
+    if implied and implied not in standing:
+        ticket.record("milestone", by=by, at=now, because=because, what=implied, happened_at=instant)
+    noted = ticket.record("milestone", by=by, at=now, because=because, what=what, happened_at=instant)
+    _tell(session, ticket, noted, promise)
 
 
 def withdraw_milestone(
@@ -94,8 +94,29 @@ def withdraw_milestone(
     later = next((name for name, implied in IMPLIES.items() if implied == what and name in standing), None)
     if later:
         raise Refused(f"{_in_words(later)} says that there was {_in_words(what)}: withdraw that first")
-    ticket.record("milestone_withdrawn", by=by, at=now, because=because, what=what)
-    wind(session, ticket, promise, now=now)
+    withdrawn = ticket.record("milestone_withdrawn", by=by, at=now, because=because, what=what)
+    _tell(session, ticket, withdrawn, promise)
+
+
+def _tell(session: Session, ticket: Ticket, noted: Event, promise: Promise) -> None:
+    """Let the clocks follow, and tell the reporter whether it is fixed.
+
+    On a closed ticket they have had our last word; their page shows it all the same.
+    """
+    if noted.facts["what"] != FIX_DEPLOYED or not ticket.is_open:
+        wind(session, ticket, promise, now=noted.at)
+        return
+    mail_reporter(
+        session,
+        ticket,
+        MailKind.FIXED,
+        cause=str(noted.seq),
+        facts={"fixed_at": noted.facts.get("happened_at", "")},
+        by=noted.actor,
+        promise=promise,
+        now=noted.at,
+    )
+    pass_on(session, ticket, by=noted.actor, now=noted.at)
 
 
 def _refuse_unknown(ticket: Ticket, what: str, promise: Promise) -> None:
@@ -108,5 +129,5 @@ def _in_words(what: str) -> str:
     return f"the milestone {what.replace('_', ' ')!r}"
 
 
-def _day(instant: datetime) -> str:
-    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+def _day(instant: datetime, promise: Promise) -> str:
+    return f"{instant.astimezone(ZoneInfo(promise.calendar.zone)):%Y-%m-%d %H:%M}"

@@ -30,6 +30,7 @@ class MailKind(StrEnum):
     IBD_COPY = "ibd_copy"
     ANSWER = "answer"
     STATE_CHANGED = "state_changed"
+    FIXED = "fixed"
     PROGRESS = "progress"
     TOLD = "told"
     ASKED = "asked"
@@ -38,11 +39,13 @@ class MailKind(StrEnum):
     MESSAGE = "message"
     ORDER_REPLY = "order_reply"
     ASSIGNED = "assigned"
+    HANDED_OVER = "handed_over"
     RUNG = "rung"
     CONFIRM = "confirm"
     QUARANTINED = "quarantined"
     CANNOT_OPEN = "cannot_open"
     UNDELIVERED = "undelivered"
+    HELD_COPY = "held_copy"
     KEY_ALARM = "key_alarm"
     KEY_REFUSED = "key_refused"
     KEY_WARNING = "key_warning"
@@ -53,6 +56,12 @@ class MailKind(StrEnum):
 WRITTEN_BY_HAND = frozenset(
     {MailKind.ANSWER, MailKind.TOLD, MailKind.ASKED, MailKind.EMBARGO, MailKind.PUBLICATION}
 )
+
+
+#: Why a copy for the IBD is held: it may identify the reporter.
+IN_DOUBT = "held_for_doubt"
+#: What tells handlers that a mail waits for them.
+NOTICES = frozenset({MailKind.UNDELIVERED, MailKind.HELD_COPY})
 
 
 class MailState(StrEnum):
@@ -165,13 +174,13 @@ def tell_handlers(
     if mail.ticket is not None:
         noted = mail.ticket.record("undelivered", by=by, at=now, mail=mail.kind.value, problem=problem)
         time = f"event {noted.seq}"
-    if mail.kind is MailKind.UNDELIVERED:
+    if mail.kind in NOTICES:
         return
     facts = {"mail": mail.kind.value, "party": mail.party, "problem": problem}
     for handler in promise.triage:
         write_mail(
             session,
-            MailKind.UNDELIVERED,
+            MailKind.HELD_COPY if problem == IN_DOUBT else MailKind.UNDELIVERED,
             handler,
             party="staff",
             cause=f"{mail.id}, {time}",

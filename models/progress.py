@@ -2,8 +2,8 @@
 
 A ticket that was joined with another is closed, and what becomes of the problem happens on the other. Its
 reporter is told each time that this stands differently: the state, why it was closed, the expected fix date,
-until when both keep silent, the day to publish on. What handlers write to the other reporter stays there,
-and no word tells that there is one.
+when it was fixed, until when both keep silent, the day to publish on. What handlers write to the other
+reporter stays there, and no word tells that there is one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from .filing import reporter_of
 from .outbox import MailKind, write_mail
+from .standing import FIX_DEPLOYED, standing_milestones
 from .states import CloseReason, TicketState
-from .suggestions import main_number, tickets_joined_with
+from .suggestions import have_one_reporter, main_number, tickets_joined_with
 from .ticket import Event, Ticket
 
 S, R = TicketState, CloseReason
@@ -41,6 +42,9 @@ OF_ANOTHER = frozenset({R.DUPLICATE, R.WITHDRAWN, R.NO_RESPONSE, R.SPAM})
 #: The events of what we propose about making things known.
 PROPOSALS = ("embargo_proposed", "publication_proposed")
 LIFTED = "lifted"
+WITHDRAWN = "withdrawn"
+#: What is said of a problem that is fixed and still open: Dutch, English.
+FIXED = ("Het probleem is opgelost.", "The problem has been fixed.")
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Progress:
     state: TicketState = TicketState.RECEIVED
     close_reason: CloseReason | None = None
     fix_on: date | None = None
+    fixed_at: datetime | None = None
     embargo_ends_at: datetime | None = None
     publish_on: date | None = None
 
@@ -60,6 +65,7 @@ class Progress:
             "state": self.state.value,
             "reason": self.close_reason.value if self.close_reason else "",
             "fix_on": str(self.fix_on or ""),
+            "fixed_at": self.fixed_at.isoformat() if self.fixed_at else "",
             "embargo": self.embargo_ends_at.isoformat() if self.embargo_ends_at else "",
             "publish_on": str(self.publish_on or ""),
         }
@@ -74,6 +80,8 @@ class Progress:
             facts["embargo"] = ""
         elif not ends_at:
             facts["embargo"] = LIFTED
+        if before.fixed_at and not self.fixed_at and self.state is not TicketState.CLOSED:
+            facts["fixed_at"] = WITHDRAWN
         if on == before.publish_on or (on and on < now.date()):
             facts["publish_on"] = ""
         return facts
@@ -83,10 +91,12 @@ class Progress:
         """The progress that a mail or the history holds."""
         reason, fix_on = facts["reason"], facts["fix_on"]
         embargo, publish_on = facts.get("embargo", ""), facts.get("publish_on", "")  # not in version 0.1
+        fixed_at = facts.get("fixed_at", "")
         return cls(
             TicketState(facts["state"]),
             CloseReason(reason) if reason else None,
             date.fromisoformat(fix_on) if fix_on else None,
+            datetime.fromisoformat(fixed_at) if fixed_at not in ("", WITHDRAWN) else None,
             datetime.fromisoformat(embargo) if embargo not in ("", LIFTED) else None,
             date.fromisoformat(publish_on) if publish_on else None,
         )
@@ -151,12 +161,6 @@ def pass_on(
             )
 
 
-def have_one_reporter(ticket: Ticket, other: Ticket) -> bool:
-    """Whether both came from one address."""
-    ours, theirs = reporter_of(ticket), reporter_of(other)
-    return ours is not None and theirs is not None and ours.address.lower() == theirs.address.lower()
-
-
 def last_told_at(session: Session, ticket: Ticket) -> datetime | None:
     """When the reporter of a joined ticket could last learn something new of the problem."""
     told = select(Event.at).where(
@@ -177,6 +181,7 @@ def _as_told(
         state,
         reason if is_closed and reason not in OF_ANOTHER else None,
         None if is_closed else fix_on,
+        None if is_closed else standing_milestones(session, number).get(FIX_DEPLOYED),
         datetime.fromisoformat(ends_at).astimezone(UTC) if ends_at else None,
         date.fromisoformat(publication["on"]) if publication else None,
     )

@@ -10,17 +10,23 @@ from .filing import reporter_of
 from .holding import hold
 from .links import SecretLink, make_link
 from .outbox import Mail, MailKind, MailState, write_mail
-from .restraint import BY_HAND
+from .people import Correspondent
+from .restraint import BY_HAND, UNDELIVERABLE
 from .ticket import Ticket
+from .vault import digest_of
 
+#: Why a mail is parked where the address is at fault, as codes.
+REFUSED_THERE = frozenset({"MailRefused", "RecipientRefused", "bounced", UNDELIVERABLE})
 ON_ITS_WAY = (MailState.WAITING, MailState.SENDING)
 
 
 def resend_link(session: Session, ticket: Ticket, *, by: str, now: datetime) -> None:
     """Revoke the links of a ticket and send the reporter a receipt with a new one; raises :class:`Refused`.
 
-    While a receipt is on its way nothing is done: its link is the one that counts. A receipt that could
-    not be delivered is called off, for it brings a link that opens nothing.
+    While a receipt is on its way nothing is done: its link is the one that counts. Nor while mail to the
+    reporter is parked because of their address: a new one would not arrive either, and the link that they
+    may have would open nothing. A receipt that could not be delivered otherwise is called off, for it
+    brings a link that opens nothing.
     """
     hold(session, ticket)
     reporter = reporter_of(ticket)
@@ -31,6 +37,7 @@ def resend_link(session: Session, ticket: Ticket, *, by: str, now: datetime) -> 
             f"the reporter of {ticket.reference} left no address: nobody can be sent a link, and the one that"
             " they have goes on working"
         )
+    _refuse_where_mail_fails(session, ticket, reporter)
     receipts = select(Mail).where(Mail.ticket_id == ticket.id, Mail.kind == MailKind.RECEIPT)
     written = session.scalars(receipts.execution_options(populate_existing=True)).all()
     if any(mail.state in ON_ITS_WAY for mail in written):
@@ -53,3 +60,18 @@ def resend_link(session: Session, ticket: Ticket, *, by: str, now: datetime) -> 
         facts={"link": make_link(session, ticket, at=now), "renewed": True},
     )
     mail.problem = BY_HAND
+
+
+def _refuse_where_mail_fails(session: Session, ticket: Ticket, reporter: Correspondent) -> None:
+    failed = select(Mail.id).where(
+        Mail.recipient_digest == digest_of(reporter.address),
+        Mail.state == MailState.PARKED,
+        Mail.problem.in_(REFUSED_THERE),
+    )
+    number = session.scalars(failed.order_by(Mail.id).limit(1)).first()
+    if number is not None:
+        raise Refused(
+            f"mail to the reporter of {ticket.reference} does not arrive: mail {number} is parked. The link"
+            f" that they have goes on working. `meldbalie outbox --retry {number}` tries again; once it has"
+            " left, a new link can be sent"
+        )

@@ -46,6 +46,34 @@ NEXT_STATES: Mapping[TicketState, frozenset[TicketState]] = {
     S.CLOSED: frozenset(),
 }
 
+#: Reasons for closing that say that there was a problem: what was not confirmed cannot end so.
+OF_A_PROBLEM = frozenset({CloseReason.REMEDIATED, CloseReason.MITIGATED, CloseReason.RISK_ACCEPTED})
+_TAKEN_UP = OF_A_PROBLEM - {CloseReason.RISK_ACCEPTED}
+#: Why the reporter is not told of a state that closing passed through: in the same act they are told the end.
+PASSED_THROUGH = "passed through as it was closed"
+
+
+def reasons_to_close(state: TicketState) -> tuple[CloseReason, ...]:
+    """The reasons for which a ticket in this state can be closed, in one act; none where it is closed."""
+    if state is S.CLOSED:
+        return ()
+    unfit = OF_A_PROBLEM if state is S.RECEIVED else frozenset[CloseReason]()
+    return tuple(reason for reason in CloseReason if reason not in unfit)
+
+
+def way_to_closed(state: TicketState, reason: CloseReason) -> tuple[TicketState, ...]:
+    """The states that a ticket passes through, by :data:`NEXT_STATES`, as it is closed for a reason."""
+    match state:
+        case S.RECEIVED if reason is CloseReason.DUPLICATE:
+            return (S.VALID, S.DEFERRED)
+        case S.RECEIVED:
+            return (S.INVALID,)
+        case S.VALID:
+            return (S.ACCEPTED,) if reason in _TAKEN_UP else (S.DEFERRED,)
+        case _:
+            return ()
+
+
 #: What a reporter reads: Dutch, English.
 STATE_LABELS: Mapping[TicketState, tuple[str, str]] = {
     S.RECEIVED: ("Ontvangen", "Received"),
@@ -89,3 +117,9 @@ NEXT_STEPS: Mapping[TicketState, tuple[str, str]] = {
         "The report is closed. A new message opens a new report.",
     ),
 }
+#: The same for whoever reported what was joined with another ticket, while others work on that.
+JOINED = (
+    "Wij werken aan het probleem en houden u op de hoogte. Wat u ons nog schrijft, lezen wie eraan werken.",
+    "We are working on the problem and keep you informed. What you still write to us is read by those who"
+    " work on it.",
+)

@@ -64,6 +64,21 @@ def main_number(session: Session, number: int) -> int:
         number = other
 
 
+def have_one_reporter(ticket: Ticket, other: Ticket) -> bool:
+    """Whether both came from one address."""
+    ours, theirs = ticket.reporter.address, other.reporter.address
+    return ours is not None and theirs is not None and ours.lower() == theirs.lower()
+
+
+def answered_on(ticket: Ticket, at_work: Ticket, party: str) -> Ticket:
+    """The ticket on whose thread somebody hears of a message on one that was joined with another.
+
+    What they reply is to reach whom they reply to. An owner has no thread on a ticket that is not theirs.
+    """
+    is_theirs = party == "staff" or ticket.owner_id == at_work.owner_id
+    return ticket if is_theirs and not have_one_reporter(ticket, at_work) else at_work
+
+
 def tickets_joined_with(session: Session, ticket: Ticket) -> list[Ticket]:
     """The tickets whose messages belong to this one, also by way of others, oldest first."""
     joined = select(Ticket).join(Suggestion, Suggestion.ticket_id == Ticket.id)

@@ -15,6 +15,7 @@ from .holding import hold
 from .links import has_link
 from .outbox import MailKind, write_mail
 from .promise import Promise
+from .suggestions import main_ticket
 from .ticket import Direction, Message, Ticket, WaitingOn
 from .winding import wind
 
@@ -25,9 +26,10 @@ def tell_reporter(
     """Write to the reporter, who never learns which handler did; raises :class:`Refused`.
 
     With ``asks`` the reporter is the one who is waited for from now on: clocks that may stand still do.
+    Whoever reported what was joined with an open ticket can be written to as well; nothing waits for them.
     """
     hold(session, ticket)
-    if not ticket.is_open:
+    if ticket.forgotten_at is not None or not main_ticket(session, ticket).is_open:
         raise Refused(f"{ticket.reference} is closed: no more than a note can be added to it")
     if not text.strip():
         raise Refused("the message has no text: write what the reporter should read")
@@ -40,7 +42,7 @@ def tell_reporter(
     ticket.messages.append(message)
     what = "asked" if asks else "told"
     ticket.record(what, by=by, at=now)
-    if asks:
+    if asks and ticket.is_open:
         ticket.wait_for(WaitingOn.REPORTER, by=by, at=now)
     session.flush()
     mail_reporter(

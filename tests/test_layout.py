@@ -304,6 +304,8 @@ def test_what_prefect_yaml_deploys_is_what_one_machine_serves() -> None:
     served = {made.name: made.entrypoint for made in deployments(Settings())}
 
     assert {made["name"]: made["entrypoint"] for made in written} == served
+    tags = {made.name: made.tags for made in deployments(Settings())}
+    assert {made["name"]: made["tags"] for made in written} == tags
     for made in written:
         module, _, name = made["entrypoint"].rpartition(".")
         flow = getattr(import_module(module), name)

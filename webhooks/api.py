@@ -94,6 +94,7 @@ ALIKE = (
     "response",
     "expected_fix_on",
     "fix_is_late",
+    "fixed_at",
     "embargo_ends_at",
     "publish_on",
     "proposals",
@@ -110,8 +111,8 @@ def wire(status: Status) -> dict[str, Any]:
         "state": {
             "code": status.state,
             "label": words.state_label(status.state),
-            "meaning": str(words.MEANINGS[status.state]),
-            "next_step": str(words.NEXT_STEPS[status.state]),
+            "meaning": words.meaning(status),
+            "next_step": words.next_step(status),
         },
         "waiting_on": status.waiting_on
         and {"code": status.waiting_on, "label": str(words.WAITING[status.waiting_on])},
@@ -136,14 +137,16 @@ def _problem(problem: Problem) -> dict[str, Any]:
     return {
         "state": progress.state,
         "label": words.state_label(progress.state),
-        "meaning": words.problem_in_words(progress.state),
+        "meaning": words.problem_in_words(progress),
         "closed_because": reason,
         "closed_because_label": words.close_label(reason) if reason else None,
         "expected_fix_on": progress.fix_on,
+        "fixed_at": progress.fixed_at,
         "embargo_ends_at": problem.embargo_ends_at,
         "publish_on": problem.publish_on,
     }
 
 
 def _message(letter: Letter) -> dict[str, Any]:
-    return {"at": letter.at, "sender": "organisation" if letter.is_ours else "reporter", "text": letter.text}
+    sender = "organisation" if letter.is_ours else "reporter"
+    return {"at": letter.at, "sender": sender, "text": letter.text, "asks": letter.asks}

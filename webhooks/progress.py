@@ -46,7 +46,10 @@ class Kind(StrEnum):
     SILENCE = "silence"
     SILENCE_LIFTED = "silence_lifted"
     PUBLICATION = "publication"
+    FIXED = "fixed"
+    NOT_FIXED = "not_fixed"
     WE_WROTE = "we_wrote"
+    WE_ASKED = "we_asked"
     YOU_WROTE = "you_wrote"
 
 
@@ -93,11 +96,13 @@ def _happenings(status: Status) -> Iterator[Happening]:
     for move in status.moves:
         yield Happening(move.at, Kind.MOVED, state=move.to, text=move.because)
     yield from map(_proposed, status.proposals)
+    for fix in status.fixes:
+        yield Happening(fix.at, Kind.FIXED if fix.fixed_at else Kind.NOT_FIXED, until=fix.fixed_at)
     for letter in status.letters:
         if letter.text is None:
             yield Happening(letter.at, Kind.YOU_WROTE)
         else:
-            yield Happening(letter.at, Kind.WE_WROTE, text=letter.text)
+            yield Happening(letter.at, Kind.WE_ASKED if letter.asks else Kind.WE_WROTE, text=letter.text)
 
 
 def _proposed(one: Proposal) -> Happening:

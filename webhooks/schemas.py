@@ -100,6 +100,7 @@ class MessageSchema(Schema):
     text = _text(
         "What we wrote; null for a message of the reporter, which is not shown again.", allow_none=True
     )
+    asks = _yes_or_no("Whether we asked the reporter something by it.")
 
 
 class StandingSchema(Schema):
@@ -113,6 +114,7 @@ class StandingSchema(Schema):
     expected_fix_on = fields.Date(
         allow_none=True, metadata={"description": "The day on or before which a solution is expected."}
     )
+    fixed_at = _instant("When it was fixed; null while it is not.", allow_none=True)
     embargo_ends_at = _instant("Until when both are to keep silent, as we proposed last.", allow_none=True)
     publish_on = fields.Date(
         allow_none=True, metadata={"description": "The day on which we proposed to publish about it."}
@@ -130,6 +132,7 @@ class StatusSchema(Schema):
     expected_fix_on = fields.Date(
         allow_none=True, metadata={"description": "The day on or before which a solution is expected."}
     )
+    fixed_at = _instant("When the problem was fixed; null while it is not.", allow_none=True)
     fix_is_late = _yes_or_no("Whether that day has passed while the report is open and not fixed.")
     embargo_ends_at = _instant("Until when both are to keep silent, as we proposed last.", allow_none=True)
     publish_on = fields.Date(

@@ -5,7 +5,6 @@ files, who sent it, who owns the system and what handlers noted stay in the data
 Source: design, "The secret link".
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -14,11 +13,11 @@ from sqlalchemy import and_, case, func, null, select
 from sqlalchemy.orm import Session
 
 from ..models.clocks import Clock, ClockKind
-from ..models.milestones import FIX_DEPLOYED
 from ..models.outbox import Mail, MailKind, MailState
-from ..models.progress import PROPOSALS, Progress, day_to_publish, last_told_at, progress_behind
+from ..models.progress import Progress, day_to_publish, last_told_at, progress_behind
 from ..models.states import CloseReason, TicketState
-from ..models.ticket import Direction, Event, Message, Reporter, Ticket, WaitingOn
+from ..models.ticket import Direction, Message, Reporter, Ticket, WaitingOn
+from .told import Fix, Move, Proposal, told_of
 
 
 class Outcome(StrEnum):
@@ -54,33 +53,12 @@ class Sharing:
 
 
 @dataclass(frozen=True)
-class Move:
-    """A change of state, with the reason that the reporter is told."""
-
-    at: datetime
-    to: TicketState
-    because: str
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """What we proposed about making things known: silence until an instant, or a day to publish on.
-
-    Neither is given where the silence was taken back.
-    """
-
-    at: datetime
-    ends_at: datetime | None
-    publish_on: date | None
-    because: str
-
-
-@dataclass(frozen=True)
 class Letter:
-    """A message: of ours the text, of the reporter's only that it came."""
+    """A message: of ours the text and whether it asks something, of the reporter's only that it came."""
 
     at: datetime
     text: str | None
+    asks: bool = False
 
     @property
     def is_ours(self) -> bool:
@@ -112,6 +90,7 @@ class Status:
     response: Response | None
     expected_fix_on: date | None
     fix_is_late: bool
+    fixed_at: datetime | None
     embargo_ends_at: datetime | None
     embargo_has_ended: bool
     publish_on: date | None
@@ -120,13 +99,15 @@ class Status:
     shares_identity: bool
     moves: tuple[Move, ...]
     proposals: tuple[Proposal, ...]
+    fixes: tuple[Fix, ...]
     letters: tuple[Letter, ...]
     problem: Problem | None = None
 
     @property
     def updated_at(self) -> datetime:
         """When the reporter could last see something change."""
-        moments = [self.received_at, *(entry.at for entry in (*self.moves, *self.proposals, *self.letters))]
+        told = (*self.moves, *self.proposals, *self.fixes, *self.letters)
+        moments = [self.received_at, *(entry.at for entry in told)]
         if self.sharing:
             moments.append(self.sharing.at)
         if self.problem and self.problem.told_at:
@@ -140,11 +121,10 @@ class Status:
         """Whether anything can still happen."""
         return self.state is not TicketState.CLOSED
 
-
-MILESTONES = ("milestone", "milestone_withdrawn")
-
-# The reporter is told why in these; a report that is confirmed or taken up needs no reason.
-TOLD_WHY = frozenset({TicketState.INVALID, TicketState.DEFERRED, TicketState.CLOSED})
+    @property
+    def is_followed(self) -> bool:
+        """Whether a closed report goes on, because others work on the problem that it is about."""
+        return self.problem is not None and self.problem.progress.state is not TicketState.CLOSED
 
 
 def status_of(session: Session, ticket: Ticket, *, now: datetime) -> Status:
@@ -153,7 +133,7 @@ def status_of(session: Session, ticket: Ticket, *, now: datetime) -> Status:
     A few more where it was joined with another: how the problem stands, and nothing else of that one.
     """
     credit, shares, due_at, stopped_at, shared_at = _promises(session, ticket)
-    moves, proposals, no_date_because, is_fixed = _history(session, ticket)
+    told = told_of(session, ticket)
     fix_on, embargo_ends_at = ticket.expected_fix_on, ticket.embargo_ends_at
     return Status(
         reference=ticket.reference,
@@ -162,18 +142,20 @@ def status_of(session: Session, ticket: Ticket, *, now: datetime) -> Status:
         waiting_on=ticket.waiting_on if ticket.is_open else None,
         received_at=ticket.arrived_at,
         closed_at=ticket.closed_at,
-        response=_response(ticket, due_at, stopped_at, no_date_because, now),
+        response=_response(ticket, due_at, stopped_at, told.no_date_because, now),
         expected_fix_on=fix_on,
-        fix_is_late=ticket.is_open and not is_fixed and fix_on is not None and fix_on < now.date(),
+        fix_is_late=ticket.is_open and not told.fixed_at and fix_on is not None and fix_on < now.date(),
+        fixed_at=told.fixed_at,
         embargo_ends_at=embargo_ends_at,
         embargo_has_ended=embargo_ends_at is not None and embargo_ends_at <= now,
-        publish_on=day_to_publish(_last_day(proposals), embargo_ends_at, now.tzinfo),
+        publish_on=day_to_publish(_last_day(told.proposals), embargo_ends_at, now.tzinfo),
         sharing=Sharing(shared_at, with_identity=bool(shares)) if shared_at else None,
         credit=credit or "unasked",
         shares_identity=bool(shares),
-        moves=moves,
-        proposals=proposals,
-        letters=_letters(session, ticket),
+        moves=told.moves,
+        proposals=told.proposals,
+        fixes=told.fixes,
+        letters=_letters(session, ticket, told.asked_at),
         problem=_problem(session, ticket, now),
     )
 
@@ -236,41 +218,7 @@ def _last_day(proposals: tuple[Proposal, ...]) -> date | None:
     return next((one.publish_on for one in reversed(proposals) if one.publish_on), None)
 
 
-def _history(session: Session, ticket: Ticket) -> tuple[tuple[Move, ...], tuple[Proposal, ...], str, bool]:
-    """The changes of state, our proposals, why the last answer named no date (or empty), and whether it
-    is fixed."""
-    found = (
-        select(Event.at, Event.kind, Event.facts, Event.because)
-        .where(Event.ticket_id == ticket.id, Event.kind.in_(("moved", "answered", *PROPOSALS, *MILESTONES)))
-        .order_by(Event.seq)
-    )
-    moves: list[Move] = []
-    proposals: list[Proposal] = []
-    no_date_because, is_fixed = "", False
-    for at, kind, facts, because in session.execute(found):
-        if kind == "answered":
-            no_date_because = because
-        elif kind == "moved":
-            to = TicketState(facts["to"])
-            moves.append(Move(at, to, because if to in TOLD_WHY else ""))
-        elif kind in PROPOSALS:
-            proposals.append(_proposal(at, facts, because))
-        elif facts["what"] == FIX_DEPLOYED:
-            is_fixed = kind == "milestone"
-    return tuple(moves), tuple(proposals), no_date_because, is_fixed
-
-
-def _proposal(at: datetime, facts: Mapping[str, str], because: str) -> Proposal:
-    ends_at, day = facts.get("ends_at"), facts.get("on")
-    return Proposal(
-        at=at,
-        ends_at=datetime.fromisoformat(ends_at) if ends_at else None,
-        publish_on=date.fromisoformat(day) if day else None,
-        because=because,
-    )
-
-
-def _letters(session: Session, ticket: Ticket) -> tuple[Letter, ...]:
+def _letters(session: Session, ticket: Ticket, asked_at: frozenset[datetime]) -> tuple[Letter, ...]:
     ours = case((Message.direction == Direction.TO_REPORTER, Message.text), else_=null())
     found = (
         select(Message.at, Message.direction, ours)
@@ -283,4 +231,4 @@ def _letters(session: Session, ticket: Ticket) -> tuple[Letter, ...]:
     rows = session.execute(found).all()
     if rows and rows[0][1] is Direction.FROM_REPORTER:
         rows = rows[1:]  # the report itself, which stands there as its arrival
-    return tuple(Letter(at, text) for at, _, text in rows)
+    return tuple(Letter(at, text, asks=text is not None and at in asked_at) for at, _, text in rows)

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 
 from flask_babel import LazyString, gettext, lazy_gettext  # pyright: ignore[reportUnknownVariableType] - partly untyped
 
+from ..models.progress import FIXED as PROBLEM_FIXED
 from ..models.progress import MEANINGS as PROBLEMS
+from ..models.progress import Progress
 from ..models.states import CLOSE_LABELS, STATE_LABELS, CloseReason, TicketState
 from ..models.ticket import WaitingOn
 from .language import language
+from .status import Status
 
 MEANINGS: Mapping[TicketState, LazyString] = {
     TicketState.RECEIVED: lazy_gettext("We have your report and are assessing it."),
@@ -35,6 +38,15 @@ NEXT_STEPS: Mapping[TicketState, LazyString] = {
         "Nothing more needs to be done. If you write to us again, we open a new, linked report."
     ),
 }
+
+#: The same while the report is open and the problem is fixed.
+FIXED = lazy_gettext("The problem that you reported has been fixed.")
+AFTER_FIX = lazy_gettext("Next, we finish handling your report, and let you know when it is closed.")
+#: The same of a closed report that was joined with another, while that is open.
+JOINED = lazy_gettext("Your report is about a problem that we are handling.")
+AFTER_JOINING = lazy_gettext(
+    "We keep you informed of it. What you write to us is read by those who work on it."
+)
 
 WAITING: Mapping[WaitingOn, LazyString] = {
     WaitingOn.HANDLER: lazy_gettext("Us: we are handling your report"),
@@ -69,9 +81,23 @@ def state_label(state: TicketState) -> str:
     return _in_language(STATE_LABELS[state])
 
 
-def problem_in_words(state: TicketState) -> str:
-    """What the state of a problem means to somebody whose report was a duplicate."""
-    return _in_language(PROBLEMS[state])
+def meaning(status: Status) -> str:
+    """Where the report stands, in a sentence."""
+    if status.is_followed:
+        return str(JOINED)
+    return str(FIXED if status.is_open and status.fixed_at else MEANINGS[status.state])
+
+
+def next_step(status: Status) -> str:
+    """What comes next."""
+    if status.is_followed:
+        return str(AFTER_JOINING)
+    return str(AFTER_FIX if status.is_open and status.fixed_at else NEXT_STEPS[status.state])
+
+
+def problem_in_words(progress: Progress) -> str:
+    """How a problem stands, to somebody whose report was a duplicate."""
+    return _in_language(PROBLEM_FIXED if progress.fixed_at else PROBLEMS[progress.state])
 
 
 def close_label(reason: CloseReason) -> str:

@@ -193,6 +193,7 @@ def test_closing_ends_the_run_with_its_reason_and_leaves_no_form(desk: Desk, wor
     assert named(closed) == "COMPLETED Closed"
     assert closed.state is not None
     assert closed.state.message == f"{FIRST} is closed: out of scope"
+    assert [tag for tag in closed.tags if tag.startswith("waiting:")] == []
     assert inputs(run) == []
     assert turns(desk) == 0
     assert named(run_of(world, FIRST)) == "COMPLETED Closed"

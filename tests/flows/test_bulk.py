@@ -1,10 +1,14 @@
 """Bulk and rare acts, started in Prefect: each ticket by itself, and confirmed where it is for good."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from imapclient import IMAPClient
@@ -30,9 +34,12 @@ from meldbalie.models.threads import thread_token
 from meldbalie.models.ticket import Ticket, ticket_called
 from meldbalie.tests.flows.glances import goes_round, history, outbox, reply_address, verdicts, works_with
 from meldbalie.tests.flows.world import NAME, REPORT, SENTENCE, World
+from meldbalie.tests.prefect_server import PrefectServer
 from meldbalie.tests.waiting import until
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+from prefect.client.schemas.objects import FlowRun
 from prefect.states import State
+from prefect.types.entrypoint import EntrypointType
 from sqlalchemy import select, text
 
 FIRST, SECOND, THIRD = "CVD-2026-0001", "CVD-2026-0002", "CVD-2026-0003"
@@ -80,17 +87,32 @@ def runs(flow: Any, **parameters: Any) -> tuple[State[Any], str]:
     """Run a flow on the real server; gives how it ended, and its log."""
     state: State[Any] = flow(**parameters, return_state=True)
     assert state.state_details.flow_run_id
+    return state, log_of(state.state_details.flow_run_id)
 
-    which = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[state.state_details.flow_run_id]))
+
+def log_of(run_id: UUID) -> str:
+    """The log of a run, once its last line has come: it is sent while nobody waits for it."""
+    which = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run_id]))
 
     def whole_log() -> str | None:
-        """The log, once its last line has come: it is sent while nobody waits for it."""
         with prefect_api() as client:
             found = client._client.post("/logs/filter", json={"logs": which.model_dump(mode="json")}).json()
         log = "\n".join(line["message"] for line in found)
         return log if "Finished in state" in log else None
 
-    return state, until(whole_log, "the end of the log")
+    return until(whole_log, "the end of the log")
+
+
+def runs_apart(world: World, server: PrefectServer, flow: Any, **parameters: Any) -> FlowRun:
+    """Run a flow in a process of its own, as the runner does; gives how it ended."""
+    made = flow.to_deployment(flow.name, entrypoint_type=EntrypointType.MODULE_PATH)
+    with prefect_api() as client:
+        run = client.create_flow_run_from_deployment(made.apply(), parameters=parameters)
+    own = {"MELDBALIE_CONFIG": str(world.config_file), "PREFECT_HOME": str(server.home)}
+    environment = {**os.environ, **own, "PREFECT_API_URL": server.api_url}
+    subprocess.run([sys.executable, "-m", "prefect.engine", str(run.id)], env=environment, check=False)
+    with prefect_api() as client:
+        return client.read_flow_run(run.id)
 
 
 def closes(world: World, *references: str) -> None:
@@ -129,6 +151,36 @@ def test_many_tickets_are_assigned_and_a_refusal_stops_none_of_the_others(report
     assert "there is no ticket CVD-2026-0999" in log
     assert [ticket(reported, one).owner_name for one in (FIRST, THIRD)] == [owner, owner]
     assert history(reported, FIRST)[-1] == "assigned"
+
+
+def test_a_refusal_names_the_tickets_and_is_not_drowned_in_a_traceback(
+    reported: World, prefect_api: PrefectServer
+) -> None:
+    closes(reported, SECOND)
+    owner = another_owner(reported, ticket(reported, FIRST).owner_name)
+
+    run = runs_apart(
+        reported, prefect_api, bulk.assign_many, who=WHO, tickets=[FIRST, SECOND, SENTENCE], owner=owner
+    )
+
+    assert run.state is not None
+    assert run.state.is_failed()
+    named = f"assign-many: 2 of 3 refused: {SECOND}, what is no ticket's number; the log says why"
+    assert run.state.message == named
+    log = log_of(run.id)
+    assert f"refused: {SECOND}: {SECOND} is closed" in log
+    assert "Traceback" not in log
+    assert "unexpected" not in log
+    assert SENTENCE.upper() not in log
+
+
+def test_a_mistyped_owner_is_not_said_back_and_owners_are_what_is_known(reported: World) -> None:
+    state, log = runs(bulk.assign_many, who=WHO, tickets=[FIRST], owner="Kanarieteam")
+
+    assert state.is_failed()
+    known = ", ".join(owners(reported))
+    assert f"refused: {FIRST}: there is no owner of that name; known are: {known}" in log
+    assert "Kanarieteam" not in f"{log} {state.message}"
 
 
 def test_assigning_again_changes_nothing(reported: World) -> None:
@@ -493,6 +545,9 @@ def test_every_form_says_what_each_field_is(flow: Any) -> None:
     for name, field in fields.items():
         assert field["description"].endswith((".", "`.")), name
         assert field["type"] in ("string", "array", "integer", "boolean")
+        assert field["title"] != name
+    who = fields["who"]
+    assert (who["position"], who["title"]) == (0, "Who are you")
 
 
 def test_a_ticket_that_is_forgotten_while_the_link_waits_is_no_error(reported: World) -> None:

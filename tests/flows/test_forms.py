@@ -11,6 +11,7 @@ EVERYTHING = Offer(
     owners=("Webteam",),
     milestones=("fix_deployed",),
     templates=("thank you",),
+    reasons_to_close=("spam",),
     asks_pin=True,
     has_kept_text=True,
     seen=8,

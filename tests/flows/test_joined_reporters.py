@@ -15,13 +15,15 @@ from meldbalie.models.links import make_link
 from meldbalie.models.milestones import milestone
 from meldbalie.models.outbox import Mail, MailKind
 from meldbalie.models.progress import progress_behind
-from meldbalie.models.states import CloseReason
+from meldbalie.models.states import CloseReason, TicketState
 from meldbalie.models.suggestions import main_ticket
 from meldbalie.models.threads import Standing
 from meldbalie.models.ticket import Ticket
 from meldbalie.tests.benchmarks.workbench import records_room
 from meldbalie.tests.flows.world import World
 from meldbalie.webhooks.app import create_app
+from meldbalie.webhooks.progress import Place, steps_of
+from meldbalie.webhooks.status import status_of
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -121,6 +123,34 @@ def test_neither_reporter_reads_a_word_of_the_other_in_mail_or_on_the_page(world
     assert "Fatima" not in annas + brams
 
 
+def test_the_page_of_a_duplicate_shows_the_closing_and_no_state_that_nobody_gave_it(world: World) -> None:
+    with world.place.database.unit_of_work() as session:
+        _, second = two_reports(world, session)
+        link = make_link(session, second, at=world.present())
+        gone_through = [entry.facts["to"] for entry in second.history if entry.kind == "moved"]
+        status = status_of(session, second, now=world.present())
+    shown = page_of(world, link)
+
+    assert gone_through == ["VALID", "DEFERRED", "CLOSED"]
+    assert [move.to for move in status.moves] == [TicketState.CLOSED]
+    assert [step.place for step in steps_of(status)[1:3]] == [Place.PASSED_OVER] * 2
+    for never_given in ("On hold", "Aangehouden", "VALID", "DEFERRED"):
+        assert never_given not in shown
+
+
+def test_the_page_of_a_duplicate_shows_the_states_that_it_had_been_given_before(world: World) -> None:
+    how = {"by": "Fatima", "because": "", "promise": world.place.promise}
+    with world.place.database.unit_of_work() as session:
+        first = open_ticket(session, ANNA.report(world), world.place.promise, now=world.present())
+        second = open_ticket(session, BRAM.report(world), world.place.promise, now=world.present())
+        acts.confirm(session, second, now=world.present(), **how)
+        world.present.passes(minutes=1)
+        join(session, second, to=first.reference, now=world.present(), **how)
+        status = status_of(session, second, now=world.present())
+
+    assert [move.to for move in status.moves] == [TicketState.VALID, TicketState.CLOSED]
+
+
 def test_both_reporters_hear_until_when_to_keep_silent_and_when_we_would_publish(world: World) -> None:
     how = {"by": "Fatima", "text": TO_ANNA, "promise": world.place.promise}
     now = world.present()
@@ -145,7 +175,7 @@ def test_both_reporters_hear_until_when_to_keep_silent_and_when_we_would_publish
         told = proposed(session)
 
     in_utc = [(ends_at + timedelta(days=days)).isoformat() for days in (0, 5)]
-    assert told == [(in_utc[0], ""), ("", str(on)), (in_utc[1], ""), ("lifted", "")]  # each once
+    assert told == [(in_utc[0], ""), ("", ""), ("", str(on)), (in_utc[1], ""), ("lifted", "")]  # each once
     assert "make nothing known about it until" in brams
     assert f"publish about it on {on:%A} {on.day} {on:%B %Y}" in brams
     assert "Both of us keep silent until" in silent

@@ -4,12 +4,17 @@ from pathlib import Path
 from uuid import uuid4
 
 from meldbalie.flows.artifacts import page, post
+from meldbalie.flows.bulk import RARE_ACTS
 from meldbalie.flows.desk import prefect_api as api
 from meldbalie.flows.installation import Records, utc_now
+from meldbalie.flows.open_tickets import WROTE_LAST
 from meldbalie.flows.overview import refresh
 from meldbalie.flows.saved_links import OPEN_STATES, OPEN_TICKETS, TODAY, runs, saved_links
+from meldbalie.flows.serving import deployments
+from meldbalie.models.outbox import Mail, MailKind, MailState
 from meldbalie.models.owners import Owner
 from meldbalie.models.session import Database
+from meldbalie.models.ticket import ticket_called
 from meldbalie.settings import Settings
 from meldbalie.tests.flows.glances import goes_round
 from meldbalie.tests.flows.world import NAME, SENTENCE, World
@@ -24,6 +29,14 @@ from sqlalchemy import select
 
 __all__ = ["browser"]
 
+IS_IN_SIGHT = """
+    const box = arguments[0].getBoundingClientRect();
+    for (let e = arguments[0]; e; e = e.parentElement) {
+        if (getComputedStyle(e).overflowX !== "visible" && box.right > e.getBoundingClientRect().right + 1)
+            return false;
+    }
+    return box.right <= innerWidth;
+"""
 README = Path(__file__).parents[2] / "README.md"
 HOSTILE = "[x](http://evil.example/a)| <img src=http://evil.example/i.png> www.evil.example a@evil.example"
 
@@ -139,6 +152,39 @@ def test_the_saved_links_show_what_they_say(world: World, browser: webdriver.Chr
     assert listed(browser, links["Waiting for the reporter"], owner) == ["CVD-1", "CVD-2", "CVD-3"]
     assert listed(browser, runs(world.place, "sla:asked"), owner) == ["CVD-3"]
     assert listed(browser, runs(world.place, "sla:gone", states=["Closed"]), owner) == ["CVD-4"]
+
+
+def test_the_link_to_the_acts_lists_what_handlers_start_and_no_machinery(
+    world: World, browser: webdriver.Chrome
+) -> None:
+    for made in deployments(Settings()):
+        made.apply()
+    browser.set_window_size(1300, 2500)
+    browser.get(saved_links(world.place)["Acts on many tickets, and rare ones"])
+
+    def listed_names() -> list[str]:
+        links = browser.find_elements(By.CSS_SELECTOR, "a[href*='/deployments/deployment/']")
+        return sorted({name for link in links if (name := link.text.strip())})
+
+    assert until(listed_names, "the deployments") == sorted(act.name for act in RARE_ACTS)
+
+
+def test_what_to_look_at_is_not_cut_off_on_a_small_screen(world: World, browser: webdriver.Chrome) -> None:
+    world.arrives(world.reports())
+    goes_round(world)
+    with world.place.database.unit_of_work() as session:
+        ticket = ticket_called(session, "CVD-2026-0001")
+        ticket.record("message", by="from_reporter", at=world.present(), doubt=None)
+        for mail in session.scalars(select(Mail).where(Mail.kind == MailKind.IBD_COPY)):
+            mail.state = MailState.HELD
+    refresh(world.place)
+    browser.set_window_size(1180, 900)
+    browser.get(page(world.place, OPEN_TICKETS))
+    until(lambda: browser.find_elements(By.CSS_SELECTOR, "td"), "the table")
+
+    [cell] = [one for one in browser.find_elements(By.CSS_SELECTOR, "td") if WROTE_LAST in one.text]
+    assert "copy for the IBD held" in cell.text
+    assert browser.execute_script(IS_IN_SIGHT, cell)
 
 
 def test_the_readme_has_a_saved_link_for_each_view() -> None:

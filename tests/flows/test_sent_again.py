@@ -18,7 +18,7 @@ from meldbalie.models.delivery import parked, try_again
 from meldbalie.models.filing import Received, open_ticket
 from meldbalie.models.joining import join
 from meldbalie.models.key_problems import heed_key
-from meldbalie.models.outbox import Mail, MailKind, MailState
+from meldbalie.models.outbox import IN_DOUBT, Mail, MailKind, MailState, tell_handlers
 from meldbalie.models.owners import Owner
 from meldbalie.models.ticket import ticket_called
 from meldbalie.tests.flows.glances import answers, fills_in, goes_round, outbox, reply_address
@@ -56,6 +56,10 @@ def everything_said(world: World) -> World:
     with world.place.database.unit_of_work() as session:
         now, ticket = world.present(), ticket_called(session, FIRST)
         acts.confirm(session, ticket, by="Balie", because="Nagekeken.", promise=world.place.promise, now=now)
+        for owner in ("Netwerkteam", ticket.owner_name):
+            acts.assign(session, ticket, to=owner, by="Balie", because="", now=now)
+        [copy] = session.scalars(select(Mail).where(Mail.kind == MailKind.IBD_COPY, Mail.ticket == ticket))
+        tell_handlers(session, copy, IN_DOUBT, world.place.promise, by="deliver", now=now)
         take_note(session, [Look(AlarmKind.UNDECIDED, frozenset({"1"}))], now=now)
         tell_of_alarms(session, world.place.promise, now=now)
     answers(world, FIRST)

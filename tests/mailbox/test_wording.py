@@ -8,10 +8,11 @@ from typing import Any, get_args
 
 import pytest
 from jinja2 import UndefinedError
-from meldbalie.mailbox import errors, wording
+from meldbalie.mailbox import errors, scrub_doubt, wording
 from meldbalie.mailbox.compose import UnfitDraft
 from meldbalie.mailbox.key_intake import RefusalReason
 from meldbalie.mailbox.problem import Problem
+from meldbalie.mailbox.scrub_identity import Kind as ScrubKind
 from meldbalie.mailbox.wording import SUBJECTS, alarm_in_words, day_in_words, explained, in_words, word
 from meldbalie.mailbox.wording_desk import Confirm
 from meldbalie.mailbox.wording_facts import (
@@ -56,6 +57,12 @@ from meldbalie.mailbox.wording_told import (
     Assigned,
     AssignedNotice,
     Embargo,
+    Fixed,
+    FixedPlain,
+    HandedOver,
+    HandedOverNotice,
+    HeldCopy,
+    HeldCopyNotice,
     Publication,
     Told,
     ToldPlain,
@@ -96,6 +103,8 @@ RECEIPT_PLAIN = ReceiptPlain(**vars(RECEIPT), key_problem=None)
 OWNER_REPORT = OwnerReport(ticket=TICKET, due_at=DUE, matches=(MATCH,), report=REPORT, attachments=(FILE,))
 HANDLER_REPORT = HandlerReport(
     ticket=TICKET,
+    occasion="reported",
+    earlier=None,
     received_at=ARRIVED,
     due_at=DUE,
     channel="mail",
@@ -135,6 +144,8 @@ PROGRESS = Progress(
     is_closed=False,
     closed_because=None,
     expected_fix_on=date(2026, 12, 24),
+    fixed_on=None,
+    was_fixed_in_error=False,
     embargo_ends_at=None,
     embargo_is_lifted=False,
     publish_on=None,
@@ -143,20 +154,31 @@ TOLD = Told(ticket=TICKET, message="Dank.\n\n    Wij kijken in de logs.")
 ASKED = Asked(ticket=TICKET, message="Welke browser was het?\n\n    En welke versie?")
 EMBARGO = Embargo(ticket=TICKET, ends_at=DUE, was=ARRIVED, reason="De leverancier vraagt tijd.")
 PUBLICATION = Publication(ticket=TICKET, on=date(2026, 12, 24), reason="Wij schrijven een bericht.")
+FIXED = Fixed(ticket=TICKET, fixed_on=None, expected_fix_on=date(2026, 12, 24))
+HELD_COPY = HeldCopy(ticket=TICKET, run_url=RUN, doubts=("sign_off", "a_new_one"), copy=IBD_COPY)
 ASSIGNED = Assigned(ticket=TICKET, run_url=RUN, by="Fatima", reason="Jij kent het systeem.")
 MESSAGE = Message(
     ticket=TICKET,
     sender="reporter",
     came_on="CVD-2026-0043",
+    joined_with="CVD-2026-0041",
     doubt="other_address",
     ordered=("fix 2026-12-24",),
     received_at=ARRIVED,
     run_url=RUN,
+    is_of_another=False,
     message=REPORT,
     attachments=(),
 )
 MESSAGE_NOTICE = MessageNotice(
-    ticket=TICKET, sender="owner", came_on=None, doubt=None, ordered=(), received_at=ARRIVED, run_url=RUN
+    ticket=TICKET,
+    sender="owner",
+    came_on=None,
+    joined_with=None,
+    doubt=None,
+    ordered=(),
+    received_at=ARRIVED,
+    run_url=RUN,
 )
 RUNG = Rung(
     ticket=TICKET,
@@ -173,11 +195,12 @@ RUNG = Rung(
 ORDER_REPLY = OrderReply(
     ticket=TICKET,
     outcome="refused",
-    ordered=("accept", "fix 2026-12-24"),
+    ordered=(Label("neem het in behandeling", "take it on"),),
     why="unclear",
     because=Label("het is dubbel", "it is ambiguous"),
     notes=("clock_runs",),
     due_at=DUE,
+    joined_with="CVD-2026-0041",
     told="Dank.\n\n    Wij kijken in de logs.",
 )
 QUARANTINED = Quarantined(entry=17, problem="tampered", received_at=ARRIVED)
@@ -210,12 +233,16 @@ EVERY: tuple[Facts, ...] = (
     OWNER_REPORT,
     OwnerNotice(ticket=TICKET, due_at=DUE),
     HANDLER_REPORT,
-    HandlerNotice(ticket=TICKET, due_at=DUE, may_belong_to=(), run_url=RUN),
+    HandlerNotice(
+        ticket=TICKET, occasion="reported", earlier=None, due_at=DUE, may_belong_to=(), run_url=RUN
+    ),
     IBD_COPY,
     ANSWER,
     AnswerPlain(ticket=TICKET),
     STATE_CHANGED,
     StateChangedPlain(ticket=TICKET, state=STATE, next_step=NEXT),
+    FIXED,
+    FixedPlain(**vars(FIXED)),
     PROGRESS,
     ProgressPlain(ticket=TICKET),
     TOLD,
@@ -226,6 +253,10 @@ EVERY: tuple[Facts, ...] = (
     PUBLICATION,
     ASSIGNED,
     AssignedNotice(ticket=TICKET, run_url=RUN),
+    HandedOver(ticket=TICKET, owner="Netwerkteam"),
+    HandedOverNotice(ticket=TICKET),
+    HELD_COPY,
+    HeldCopyNotice(ticket=TICKET, run_url=RUN),
     MESSAGE,
     MESSAGE_NOTICE,
     ORDER_REPLY,
@@ -247,6 +278,8 @@ UNSAID = {  # a number that they do not have, what another fact makes needless
     (Kind.ALARM, "ticket"),
     (Kind.ANSWER, "no_date_because"),
     (Kind.RUNG, "acknowledge_by"),
+    (Kind.HANDLER_REPORT, "occasion"),
+    (Kind.HANDLER_NOTICE, "occasion"),
 }
 CONTENT_FREE = tuple(facts for facts in EVERY if not facts.is_sealed)
 
@@ -604,8 +637,8 @@ def test_the_ibd_copy_tells_what_is_left_out_and_why() -> None:
 
     assert "De melder heeft geen toestemming gegeven" in dutch(text)
     assert "The reporter has not consented" in english(text)
-    assert "vervangen: name (2) vervangen: phone (1)" in dutch(text)
-    assert "replaced: name (2) replaced: phone (1)" in english(text)
+    assert "vervangen: naam (2) vervangen: telefoonnummer (1)" in dutch(text)
+    assert "replaced: name (2) replaced: telephone number (1)" in english(text)
     for fact in ("192.0.2.7", "CVSS 9.8 (critical)", "Gemeente Voorbeeld", DESK.address):
         assert fact in dutch(text)
         assert fact in english(text)
@@ -906,6 +939,101 @@ def test_every_verdict_on_a_signature_has_words(signature: Signature) -> None:
     assert "Handtekening:" in word(replace(HANDLER_REPORT, signature=signature), DESK).body
 
 
+@pytest.mark.parametrize("notice", [HANDLER_REPORT, EVERY[5]], ids=by_kind)
+@pytest.mark.parametrize(
+    ("occasion", "nl", "en"),
+    [
+        ("reopened", "Ticket CVD-2026-0002 wordt opnieuw behandeld", "CVD-2026-0002 is taken up again"),
+        ("split", "Ticket CVD-2026-0002 is gesplitst", "CVD-2026-0002 was split"),
+    ],
+)
+def test_a_ticket_that_comes_of_another_says_of_which(notice: Any, occasion: Any, nl: str, en: str) -> None:
+    text = word(replace(notice, occasion=occasion, earlier="CVD-2026-0002"), DESK)
+
+    assert nl in dutch(text)
+    assert en in english(text)
+    assert "Er is een nieuw ticket" not in dutch(text)
+
+
+def test_a_new_link_is_called_one() -> None:
+    text = word(replace(RECEIPT, occasion="link_renewed"), DESK)
+
+    assert text.subject == f"[{TICKET}] Nieuwe geheime link / New secret link"
+
+
+@pytest.mark.parametrize("message", [MESSAGE, MESSAGE_NOTICE], ids=by_kind)
+def test_whoever_did_not_prove_it_only_claims_to_be_of_the_desk(message: MessageNotice) -> None:
+    claimed = word(replace(message, sender="staff", doubt="unsigned"), DESK)
+    proved = word(replace(message, sender="staff", doubt="order_refused"), DESK)
+
+    assert "van iemand die zegt een medewerker van het meldpunt te zijn." in dutch(claimed)
+    assert "from somebody who claims to be a member of the desk." in english(claimed)
+    assert "gekomen van een medewerker van het meldpunt." in dutch(proved)
+
+
+def test_a_fix_is_told_and_taken_back() -> None:
+    fixed = word(replace(FIXED, fixed_on=date(2026, 12, 1)), DESK)
+    without = word(replace(FIXED, expected_fix_on=None), DESK)
+
+    assert "is opgelost op dinsdag 1 december 2026" in dutch(fixed)
+    assert "was fixed on Tuesday 1 December 2026" in english(fixed)
+    assert "24 december" not in dutch(fixed)
+    assert "Dat klopt niet: het is nog niet opgelost." in dutch(without)
+    assert "We cannot name a date for the solution now." in english(without)
+
+
+def test_a_joined_report_is_told_of_the_fix_instead_of_the_expected_day() -> None:
+    fixed = word(replace(PROGRESS, fixed_on=date(2026, 12, 1)), DESK)
+    not_fixed = word(replace(PROGRESS, was_fixed_in_error=True), DESK)
+
+    assert "De oplossing is er sinds dinsdag 1 december 2026." in dutch(fixed)
+    assert "24 december" not in dutch(fixed)
+    assert "That was an error: it has not been fixed yet. We expect" in english(not_fixed)
+
+
+def test_a_held_copy_is_quoted_as_it_would_leave_with_what_raised_the_doubt() -> None:
+    text = word(HELD_COPY, DESK)
+    copy = word(IBD_COPY, DESK).body
+
+    assert text.body.endswith("".join(f"> {line}".rstrip() + "\n" for line in copy.splitlines()))
+    assert "de laatste regel kan een naam zijn a_new_one" in dutch(text)
+    assert "the last line may be a name a_new_one" in english(text)
+    assert text.body.count("\n    release\n") == 2
+
+
+def test_every_doubt_about_a_copy_has_words() -> None:
+    own = Path(wording.__file__).parent
+    codes: Any = wording._TEMPLATES.get_template("copy_codes.txt").module
+    raised = {*scrub_doubt._SIGNS, "sign_off"}
+    for module, among in (("scrub", "doubt"), ("scrub_doubt", "codes")):
+        source = (own / f"{module}.py").read_text()
+        raised |= set(re.findall(rf'{among}.(?:add|update)\("(\w+)"\)', source))
+
+    assert {"common_name", "still_identifies", "long_signature", "after_signature"} <= raised
+    assert raised | {"short_name", "domain", "encoded", "number", "quoted_mail"} <= set(codes.DOUBTS)
+    assert set(get_args(ScrubKind)) <= set(codes.REMOVED)
+
+
+def test_the_copy_for_the_ibd_speaks_dutch_in_dutch_and_lists_no_files_where_there_are_none() -> None:
+    text = word(replace(IBD_COPY, removed={"signature": 1, "name": 4}, on_request=()), DESK)
+
+    assert "vervangen: naam (4) vervangen: ondertekening (1)" in dutch(text)
+    assert "replaced: name (4) replaced: signature (1)" in english(text)
+    assert "zie de lijst" not in dutch(text)
+    assert "see the list" not in english(text)
+
+
+def test_the_details_of_what_is_confirmed_stand_in_one_column() -> None:
+    details = ((Label("Hoort bij", "Belongs to"), Label("CVD-2026-0001", "CVD-2026-0001")),)
+    body = word(replace(CONFIRM, details=CONFIRM.details + details), DESK).body
+
+    lines = [line for line in body.splitlines() if re.match(r"    \S.*:\s", line)]
+    assert {"Hoort bij", "Reden van sluiten", "Reason for closing"} <= {
+        line.strip().partition(":")[0] for line in lines
+    }
+    assert {re.match(r"    .+?: +", line).end() for line in lines} == {24}  # type: ignore[union-attr]
+
+
 def test_the_note_to_a_sender_says_how_to_try_again() -> None:
     text = word(CannotOpen(received_at=ARRIVED, largest_megabytes=50), DESK)
 
@@ -1044,6 +1172,6 @@ def test_what_has_no_text_and_is_about_several_tickets_says_so() -> None:
 
     text = word(replace(CONFIRM, ticket=None, reason=None, details=(several,)), DESK)
 
-    assert "    Tickets: CVD-2026-0007\n" in text.body
+    assert "    Tickets:            CVD-2026-0007\n" in text.body
     assert "tekst die erbij hoort" not in text.body
     assert text.outer_subject == "Versleuteld bericht / Encrypted message"

@@ -12,7 +12,14 @@ from meldbalie.models.filing import Received
 from meldbalie.models.links import SecretLink, make_link, token_hash
 from meldbalie.models.outbox import MailKind, MailState, Thread
 from meldbalie.models.session import Database
-from meldbalie.models.states import NEXT_STATES, CloseReason, TicketState
+from meldbalie.models.states import (
+    NEXT_STATES,
+    OF_A_PROBLEM,
+    PASSED_THROUGH,
+    CloseReason,
+    TicketState,
+    reasons_to_close,
+)
 from meldbalie.models.threads import FORMER_OWNER, standing_of
 from meldbalie.models.ticket import Direction, Ticket, WaitingOn, ticket_called
 from meldbalie.tests.models.reports import (
@@ -72,13 +79,14 @@ WAY = {
     S.DEFERRED: [CONFIRM, DEFER],
     S.CLOSED: [ACCEPT, close],
 }
+OPEN = set(S) - {S.CLOSED}
 #: Where each verb leads, and from which states.
 VERBS = {
     "confirm": (CONFIRM, S.VALID, {S.RECEIVED, S.INVALID}),
     "invalidate": (INVALIDATE, S.INVALID, {S.RECEIVED}),
     "accept": (ACCEPT, S.ACCEPTED, {S.RECEIVED, S.INVALID, S.VALID, S.DEFERRED}),
     "defer": (DEFER, S.DEFERRED, {S.VALID, S.ACCEPTED}),
-    "close": (close, S.CLOSED, {S.INVALID, S.ACCEPTED, S.DEFERRED}),
+    "close": (lambda session, ticket: close(session, ticket, CloseReason.OBSOLETE), S.CLOSED, OPEN),
 }
 
 
@@ -121,7 +129,7 @@ def test_a_verb_does_what_the_state_allows_and_tells_the_reporter_once(
             (ADDRESS, "reporter", {"state": leads_to.value, "because": "done" if verb == "close" else "so"})
         ]
         assert [kind for kind in told(ticket) if kind != "waiting"][-1] == "moved"
-    if verb != "accept":
+    if verb not in ("accept", "close"):
         assert (leads_to in NEXT_STATES[state]) is True
 
 
@@ -199,6 +207,60 @@ def test_a_ticket_is_closed_with_its_reason(sqlite_database: Database, reason: C
         assert (ticket.state, ticket.close_reason, ticket.closed_at) == (S.CLOSED, reason, NOW)
         clock = clock_of(session, reference)
         assert (clock.stopped_at, clock.next_rung_at) == (None, None)
+
+
+def moves_of(ticket: Ticket) -> list[tuple[str, str]]:
+    """The states that a ticket came into, each with the reason."""
+    return [(entry.facts["to"], entry.because) for entry in ticket.history if entry.kind == "moved"]
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "through"),
+    [
+        (S.RECEIVED, CloseReason.SPAM, "INVALID"),
+        (S.RECEIVED, CloseReason.OUT_OF_SCOPE, "INVALID"),
+        (S.RECEIVED, CloseReason.WITHDRAWN, "INVALID"),
+        (S.RECEIVED, CloseReason.DUPLICATE, "VALID DEFERRED"),
+        (S.INVALID, CloseReason.NO_RESPONSE, ""),
+        (S.VALID, CloseReason.OUT_OF_SCOPE, "DEFERRED"),
+        (S.VALID, CloseReason.RISK_ACCEPTED, "DEFERRED"),
+        (S.VALID, CloseReason.REMEDIATED, "ACCEPTED"),
+        (S.VALID, CloseReason.MITIGATED, "ACCEPTED"),
+        (S.DEFERRED, CloseReason.OBSOLETE, ""),
+    ],
+)
+def test_a_ticket_is_closed_in_one_act_from_where_it_stands(
+    database: Database, state: TicketState, reason: CloseReason, through: str
+) -> None:
+    reference = ticket_in(database, state)
+    with database.reading() as session:
+        mailed, moved = len(mails(session, *TO_REPORTER)), len(moves_of(ticket_called(session, reference)))
+
+    act(database, reference, close, reason)
+
+    with database.reading() as session:
+        ticket = ticket_called(session, reference)
+        assert moves_of(ticket)[moved:] == [
+            *((passed, PASSED_THROUGH) for passed in through.split()),
+            ("CLOSED", "done"),
+        ]
+        assert [mail.facts for mail in mails(session, *TO_REPORTER)[mailed:]] == [
+            {"state": "CLOSED", "because": "done"}
+        ]
+        assert ticket.waiting_on is not WaitingOn.REPORTER or state is S.INVALID
+
+
+@pytest.mark.parametrize("reason", sorted(OF_A_PROBLEM))
+def test_that_there_was_a_problem_is_confirmed_before_it_is_closed_as_solved(
+    database: Database, reason: CloseReason
+) -> None:
+    reference = ticket_in(database, S.RECEIVED)
+
+    refusal = str(refused(database, reference, lambda session, ticket: close(session, ticket, reason)))
+
+    assert "says that there was a problem: confirm or accept it first" in refusal
+    assert reason not in reasons_to_close(S.RECEIVED)
+    assert set(CloseReason) == {*reasons_to_close(S.VALID)}
 
 
 def test_the_ibd_still_gets_the_copy_of_a_ticket_that_was_closed_quickly(database: Database) -> None:
@@ -484,3 +546,21 @@ def test_answers_at_once_are_all_written(database: Database) -> None:
     with database.reading() as session:
         assert told(ticket_called(session, reference)).count("answered") == 4
         assert len(mails(session, MailKind.ANSWER)) == 4
+
+
+def test_the_owner_who_had_a_ticket_is_told_who_has_it_now(database: Database) -> None:
+    reference = reported(database)
+    with database.unit_of_work() as session:
+        add_owner(session, "Network team", "network@voorbeeld.example")
+
+    act(database, reference, acts.assign, to="Network team", because="Theirs.", **WHO)
+    act(database, reference, acts.assign, to="Fatima", because="", team=PROMISE.triage, **WHO)
+
+    with database.reading() as session:
+        [told_so] = mails(session, MailKind.HANDED_OVER)
+        assert (told_so.recipient, told_so.party, told_so.facts) == (
+            WEB_TEAM,
+            "owner",
+            {"owner": "Network team"},
+        )
+        assert told_so.message is None

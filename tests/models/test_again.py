@@ -7,9 +7,10 @@ import pytest
 from meldbalie.models import acts
 from meldbalie.models.again import earlier_of, reopen, split
 from meldbalie.models.clocks import ClockKind
+from meldbalie.models.delivery import claim_next, was_delivered
 from meldbalie.models.errors import Refused
 from meldbalie.models.filing import open_ticket
-from meldbalie.models.ladder import due_clocks
+from meldbalie.models.ladder import climb, due_clocks
 from meldbalie.models.outbox import Mail, MailKind
 from meldbalie.models.session import Database
 from meldbalie.models.states import CloseReason
@@ -209,6 +210,36 @@ def test_the_promise_of_a_split_report_counts_from_its_arrival(database: Databas
         assert (clock.started_at, clock.due_at) == (ARRIVED, DUE)
 
 
+def answered(database: Database, *, now: Any) -> None:
+    """Answer the first ticket, and let all mail leave."""
+    who = {"by": "Fatima", "promise": PROMISE, "now": now}
+    with database.unit_of_work() as session:
+        ticket = ticket_called(session, FIRST)
+        acts.answer(session, ticket, text="Dank.", fix_on=None, no_date_because="wordt bekeken", **who)
+        session.flush()
+        while (number := claim_next(session, now)) is not None:
+            was_delivered(session, session.get_one(Mail, number), PROMISE, sealed=True, now=now)
+            session.flush()
+
+
+def test_a_part_of_what_was_answered_is_owed_an_answer_from_the_split(database: Database) -> None:
+    with_network_team(database)
+    answered(database, now=ARRIVED + 2 * DAY)
+    now = ARRIVED + 12 * DAY
+    was_split(database, now=now)
+    with database.unit_of_work() as session:
+        for number in due_clocks(session, now):
+            climb(session, number, PROMISE, now=now)
+    with database.reading() as session:
+        part = ticket_called(session, SECOND)
+        clock = clock_of(session, SECOND)
+        assert (clock.started_at, clock.due_at, clock.stopped_at) == (now, now + 5 * DAY, None)
+        assert part.arrived_at == ARRIVED
+        assert "escalated" not in told(part)
+        assert mails(session, MailKind.RUNG) == []
+        assert clock_of(session, FIRST).stopped_at == ARRIVED + 2 * DAY
+
+
 def test_nothing_is_late_at_once_when_a_report_is_split(database: Database) -> None:
     with_network_team(database)
     now = ARRIVED + 4 * DAY
@@ -236,7 +267,7 @@ def test_without_a_name_a_part_goes_where_routing_says(database: Database) -> No
     [
         ("Web team", "is with Web team already"),
         ("", "is with Web team already"),
-        ("Nobody", "no owner called 'Nobody'; known are: Network team, Web team"),
+        ("Nobody", "no owner of that name; known are: Network team, Web team"),
     ],
 )
 def test_a_report_is_split_for_another_owner_only(database: Database, owner: str, why: str) -> None:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from meldbalie.models import acts, joining
+from meldbalie.models import acts, copies, joining
 from meldbalie.models.clocks import ClockKind
 from meldbalie.models.delivery import was_delivered
 from meldbalie.models.errors import Refused, UnknownTicket
@@ -315,7 +315,7 @@ def test_what_comes_in_on_a_joined_ticket_is_told_on_the_other(database: Databas
         assert [one.text for one in second.messages] == [FOLLOW_UP.text, "More."]
         assert [one.text for one in first.messages] == [REPORT.text]
         about = [mail for mail in mails(session, MailKind.MESSAGE) if mail.message_id == message.id]
-        assert {mail.ticket.reference for mail in about if mail.ticket} == {FIRST}
+        assert {mail.ticket.reference for mail in about if mail.ticket} == {SECOND}  # whom a reply is for
         assert [mail.recipient for mail in about] == [FATIMA.address, JEROEN.address, WEB_TEAM]
         assert first.waiting_on is WaitingOn.HANDLER
 
@@ -391,7 +391,7 @@ def test_a_held_copy_for_the_ibd_is_looked_at_before_a_ticket_is_joined(database
     suggested(database)
     with database.unit_of_work() as session:
         copy = mails(session, MailKind.IBD_COPY)[1]
-        copy.state, copy.problem = MailState.HELD, acts.IN_DOUBT
+        copy.state, copy.problem = MailState.HELD, copies.IN_DOUBT
 
     with pytest.raises(Refused, match="release it"):
         joined(database)

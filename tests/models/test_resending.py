@@ -115,3 +115,24 @@ def test_a_link_that_a_handler_sends_leaves_to_an_address_that_failed(database: 
     resent(database)
     with database.reading() as session:
         assert why_held_back(session, mails(session, MailKind.RECEIPT)[-1], Limits((), ())) is None
+
+
+@pytest.mark.parametrize("problem", ["RecipientRefused", "MailRefused", "bounced", "undeliverable"])
+@pytest.mark.parametrize("kind", [MailKind.RECEIPT, MailKind.HANDLER_REPORT])
+def test_where_mail_does_not_arrive_the_old_link_goes_on_working(
+    database: Database, problem: str, kind: MailKind
+) -> None:
+    reported(database)
+    old = link_of(database)
+    everything_leaves(database)
+    with database.unit_of_work() as session:
+        failed = mails(session, kind)[0]
+        failed.state, failed.problem, number = MailState.PARKED, problem, failed.id
+
+    if kind is not MailKind.RECEIPT:  # it is no mail to the reporter
+        resent(database)
+        return
+    with pytest.raises(Refused, match=f"`meldbalie outbox --retry {number}`"):
+        resent(database)
+    with database.reading() as session:
+        assert ticket_behind(session, old) is not None

@@ -46,6 +46,7 @@ def test_the_api_tells_what_the_page_tells(client: FlaskClient, installation: In
         },
         "expected_fix_on": "2026-12-04",
         "fix_is_late": False,
+        "fixed_at": None,
         "embargo_ends_at": None,
         "publish_on": None,
         "proposals": [],
@@ -54,8 +55,13 @@ def test_the_api_tells_what_the_page_tells(client: FlaskClient, installation: In
             {"at": (ARRIVAL + DAY).isoformat(), "to": "VALID", "label": "Confirmed", "because": ""},
         ],
         "messages": [
-            {"at": (ARRIVAL + DAY).isoformat(), "sender": "organisation", "text": "We are on it."},
-            {"at": (ARRIVAL + 2 * DAY).isoformat(), "sender": "reporter", "text": None},
+            {
+                "at": (ARRIVAL + DAY).isoformat(),
+                "sender": "organisation",
+                "text": "We are on it.",
+                "asks": False,
+            },
+            {"at": (ARRIVAL + 2 * DAY).isoformat(), "sender": "reporter", "text": None, "asks": False},
         ],
         "credit": "pseudonym",
         "shares_identity": False,

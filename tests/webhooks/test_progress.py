@@ -27,6 +27,7 @@ def status(
         response=None,
         expected_fix_on=None,
         fix_is_late=False,
+        fixed_at=None,
         embargo_ends_at=None,
         embargo_has_ended=False,
         publish_on=None,
@@ -35,6 +36,7 @@ def status(
         shares_identity=False,
         moves=tuple(Move(ARRIVAL + n * HOUR, state, "") for n, state in enumerate(states, start=1)),
         proposals=proposals,
+        fixes=(),
         letters=letters,
     )
 

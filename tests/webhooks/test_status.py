@@ -119,7 +119,7 @@ def test_the_reporter_is_told_why_a_report_is_not_confirmed_held_or_closed_and_n
         (TicketState.VALID, ARRIVAL, "internal"),
         (TicketState.ACCEPTED, ARRIVAL, "internal"),
         (TicketState.DEFERRED, ARRIVAL, "the supplier is away"),
-        (TicketState.CLOSED, ARRIVAL, "it is gone"),
+        (TicketState.CLOSED, ARRIVAL + SECOND, "it is gone"),
         answered_at=ARRIVAL,
         no_date_because="we do not know yet",
     )
@@ -201,3 +201,27 @@ def test_notes_and_who_handles_it_stay_inside(installation: Installation) -> Non
     status = facts(installation, token)
 
     assert not any(word in repr(status) for word in ("Fatima", "Jeroen", "Jan"))
+
+
+def test_states_that_a_report_passed_through_as_it_was_closed_are_not_shown(
+    installation: Installation,
+) -> None:
+    closed_at = ARRIVAL + timedelta(days=1)
+    token = installation.report(
+        (TicketState.VALID, ARRIVAL),
+        (TicketState.DEFERRED, closed_at, "passed through as it was closed"),
+        (TicketState.CLOSED, closed_at, "Not ours."),
+        close_reason=CloseReason.OUT_OF_SCOPE,
+    )
+
+    told = [(move.to, move.because) for move in facts(installation, token).moves]
+    assert told == [(TicketState.VALID, ""), (TicketState.CLOSED, "Not ours.")]
+
+
+def test_a_message_that_asks_something_says_so(installation: Installation) -> None:
+    asked_at = ARRIVAL + timedelta(days=1)
+    token = installation.report(ours=((ARRIVAL, "We are on it."), (asked_at, "Which form?")))
+    with installation.database.unit_of_work() as session:
+        session.scalars(select(Ticket)).one().record("asked", by="Balie", at=asked_at)
+
+    assert [letter.asks for letter in facts(installation, token).letters] == [False, True]

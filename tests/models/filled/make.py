@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from meldbalie.models import acts, delivery
+from meldbalie.models.brought_keys import are_gone, keys_to_go, note_brought_key
 from meldbalie.models.confirmations import DONE, ask, was_done
 from meldbalie.models.cursors import Cursor
 from meldbalie.models.desk import desk_run_of
@@ -199,7 +200,7 @@ def _proved(session: Session) -> None:
 
 
 def _forgotten(session: Session) -> None:
-    """A ticket that was closed and forgotten, with its mail."""
+    """A ticket that was closed and forgotten, with its mail and the key that came with it."""
     now = ARRIVED + 5 * DAY
     entry = _entry(session, 14, RAW % 14)
     ticket = open_ticket(session, replace(REPORT, subject="Buy this"), PROMISE, now=ARRIVED, entry=entry)
@@ -208,8 +209,11 @@ def _forgotten(session: Session) -> None:
     acts.invalidate(session, ticket, **who)
     acts.close(session, ticket, reason=CloseReason.SPAM, **who)
     _deliver(session, now)
+    for one in (ticket, _ticket(session, 3)):
+        note_brought_key(session, one, one.reference.encode().hex())
     forget(session, ticket, by="Fatima", now=now + DAY)
     were_cleared(session, [entry.id], now=now + DAY)
+    are_gone(session, keys_to_go(session).keys(), now=now + DAY)
 
 
 def _deliver(session: Session, now: datetime) -> None:

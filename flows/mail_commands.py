@@ -7,6 +7,7 @@ of theirs. Where that is not certain, or nothing is left, nothing of the mail is
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, time
+from enum import Enum, auto
 from typing import Any
 
 from ..mailbox.opening import Opened
@@ -14,13 +15,16 @@ from ..mailbox.orders import REACHES_REPORTER, Command, Verb, read
 from ..mailbox.own_words import own_words, passed_on
 from ..mailbox.scrub import Identity
 from ..mailbox.wording_parts import Label
-from ..models.severity import Severity
+from ..models.errors import Refused
+from ..models.severity import Severity, rating_by_vector
 from ..models.states import CLOSE_LABELS, CloseReason
 from ..models.ticket import WaitingOn
 from .acting import Action, Order
 from .evidence import PERSONAL
 
-HANDLERS_ONLY = frozenset({Verb.CLOSE, Verb.RELEASE, Verb.ASSIGN, Verb.RATE, Verb.WAIT})
+HANDLERS_ONLY = frozenset(
+    {Verb.CONFIRM, Verb.INVALIDATE, Verb.CLOSE, Verb.RELEASE, Verb.ASSIGN, Verb.RATE, Verb.WAIT}
+)
 ACTIONS: Mapping[Verb, Action] = {
     Verb.FIX: Action.ANSWER,
     Verb.NO_DATE: Action.ANSWER,
@@ -59,6 +63,18 @@ DOUBTS: Mapping[str, Label] = {
         "er staat iets in van een andere mail: haal het aangehaalde weg",
         "something of another mail stands in it: take out what is quoted",
     ),
+    "attribution": Label(
+        "een regel lijkt een andere mail aan te kondigen (op … schreef …:), en wij weten niet wat daaronder"
+        " van u is: schrijf die regel anders, of haal het aangehaalde weg",
+        "a line seems to introduce another mail (on … wrote …:), and we cannot tell what below it is yours:"
+        " put that line another way, or take out what is quoted",
+    ),
+    "signed_above": Label(
+        "onder een naam staat nog tekst, en wij weten niet of die bij de ondertekening hoort: laat de"
+        " ondertekening weg, of zet er een regel met -- boven",
+        "text stands under a name, and we cannot tell whether it belongs to the signature: leave the"
+        " signature out, or put a line with -- above it",
+    ),
     "signature": Label(
         "onder een groet staat nog tekst, en wij weten niet of die bij de ondertekening hoort: laat de"
         " ondertekening weg, of zet er een regel met -- boven",
@@ -85,6 +101,16 @@ _GROUPS: Mapping[str, str] = {
 }
 
 
+class Answers(Enum):
+    """What a mail answers, which says how much of it is done."""
+
+    THE_REPORTER = auto()  #: the conversation with the ticket's reporter, or nothing of ours
+    A_NOTICE = auto()  #: a mail that is no part of it, such as a reminder: what is spelled out is done
+    ANOTHER = (
+        auto()
+    )  #: what somebody else wrote: nothing is done by which the ticket's reporter would read it
+
+
 class NotDone(Exception):
     """Nothing of a mail is done; ``why`` is a code, ``because`` are words where there are any."""
 
@@ -103,18 +129,18 @@ class Wanted:
     notes: tuple[str, ...]
 
 
-def wanted_by(opened: Opened, who: str, people: Identity, *, is_owner: bool, is_notice: bool) -> Wanted:
-    """What a mail orders; raises :class:`~meldbalie.mailbox.orders.Unclear`, :class:`NotDone`.
-
-    ``is_notice``: it answers a mail of ours that is no part of the conversation, such as a reminder. Then
-    only what is spelled out is done.
-    """
+def wanted_by(
+    opened: Opened, who: str, people: Identity, reader: Identity, *, is_owner: bool, answers: Answers
+) -> Wanted:
+    """What a mail orders; raises :class:`~meldbalie.mailbox.orders.Unclear`, :class:`NotDone`."""
     commands = read(own_words(opened.text, people), REASONS)
-    if is_notice and commands[0].is_implied:
+    if answers is Answers.A_NOTICE and commands[0].is_implied:
         raise NotDone("answers_a_notice")
+    if answers is Answers.ANOTHER and any(map(_has_words_for_reporter, commands)):
+        raise NotDone("answers_another")
     if is_owner and not HANDLERS_ONLY.isdisjoint(command.verb for command in commands):
         raise NotDone("only_handlers")
-    clean = [_without_people(command, people) for command in commands]
+    clean = [_without_people(command, people, reader) for command in commands]
     orders = [_order(command, who) for command in clean]
     told = [
         said
@@ -130,28 +156,33 @@ def wanted_by(opened: Opened, who: str, people: Identity, *, is_owner: bool, is_
     return Wanted(tuple(orders), spelled, tuple(told), tuple(notes))
 
 
+def _has_words_for_reporter(command: Command) -> bool:
+    has_words = bool(command.words.strip()) or command.verb is Verb.NO_DATE
+    return has_words and command.verb in REACHES_REPORTER
+
+
 def _said(commands: Iterable[Command], clean: Iterable[Command]) -> Iterable[tuple[str, str]]:
     for before, after in zip(commands, clean, strict=True):
         yield before.words.strip(), after.words
         yield before.value.strip(), after.value
 
 
-def _without_people(command: Command, people: Identity) -> Command:
+def _without_people(command: Command, people: Identity, reader: Identity) -> Command:
     """A command whose words may be sent on; raises :class:`NotDone` where that is doubtful."""
     if command.verb not in REACHES_REPORTER:
         return replace(command, words=command.words.strip())
     reason = command.value if command.verb is Verb.NO_DATE else ""
     return replace(
         command,
-        words=_passed_on(command.words, people),
-        value=_passed_on(reason, people) or command.value,
+        words=_passed_on(command.words, people, reader),
+        value=_passed_on(reason, people, reader) or command.value,
     )
 
 
-def _passed_on(text: str, people: Identity) -> str:
+def _passed_on(text: str, people: Identity, reader: Identity) -> str:
     if not text.strip():
         return ""
-    passed = passed_on(text, people)
+    passed = passed_on(text, people, reader)
     if passed.doubts:
         groups = dict.fromkeys(_GROUPS.get(doubt, doubt) for doubt in passed.doubts)
         labels = [DOUBTS.get(group, DOUBTS["address"]) for group in groups]
@@ -178,7 +209,7 @@ def _fields(command: Command) -> dict[str, Any]:
         case Verb.ASSIGN:
             return {"assign_to": value, "text": words}
         case Verb.RATE if value.upper().startswith("CVSS:"):
-            return {"cvss_vector": value, "text": words}
+            return {"cvss_vector": _read_vector(value), "text": words}
         case Verb.RATE:
             return {"severity": Severity(value), "text": words}
         case Verb.WAIT:
@@ -188,3 +219,21 @@ def _fields(command: Command) -> dict[str, Any]:
             return {"milestone": value, "happened_at": at, "text": words}
         case _:
             return {"text": words}
+
+
+def _read_vector(vector: str) -> str:
+    """A CVSS vector that can be rated; raises :class:`NotDone` in the words of both languages."""
+    try:
+        rating_by_vector(vector)
+    except Refused as refusal:
+        shown = repr(vector if len(vector) <= 80 else f"{vector[:80]}…")
+        raise NotDone(
+            "unreadable",
+            Label(
+                f"De CVSS-vector {shown} is niet te lezen: geef de hele vector zoals een CVSS-rekenhulp die"
+                " toont, van versie 3.0, 3.1 of 4.0, zoals CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N,"
+                " of alleen een ernst, zoals severity high.",
+                f"{str(refusal)[0].upper()}{str(refusal)[1:]}.",
+            ),
+        ) from None
+    return vector

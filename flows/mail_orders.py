@@ -6,56 +6,58 @@ Handlers are the triage team, the lead and who is on call: they work on tickets,
 told of breaches, and works on no ticket. What is not certain is not done, and the sender is told.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from ..mailbox.addresses import same_address
+from ..mailbox.addresses import Mailbox
 from ..mailbox.opening import Opened, Verdict
 from ..mailbox.orders import Unclear
-from ..mailbox.scrub import Identity
+from ..mailbox.signed_by import signed_by
 from ..mailbox.wording_parts import Label
 from ..models.errors import Refused
 from ..models.filing import reporter_of
 from ..models.links import has_link
-from ..models.mail_orders import note_order, owners_of, signature_of, was_heard
+from ..models.mail_orders import note_order, signature_of, was_heard
 from ..models.outbox import Mail, MailKind
 from ..models.people import Correspondent
-from ..models.threads import Claims, Standing, thread_behind
+from ..models.suggestions import have_one_reporter, main_ticket
+from ..models.threads import FORMER_OWNER, Claims, Standing, thread_behind
 from ..models.ticket import Message, Ticket
-from .acting import Action, carry_out
-from .decided import refuse_if_reporter_wrote_since
+from .acting import Action, Order, carry_out
+from .decided import refuse_if_decided_after, refuse_if_reporter_wrote_since
 from .desk import response_clock
 from .installation import Installation
-from .mail_commands import NotDone, Wanted, wanted_by
-from .order_replies import Outcome, tell
+from .mail_commands import Answers, NotDone, Wanted, wanted_by
+from .order_people import everybody, handlers, known_sender, owners, reader_of, written_to
+from .order_replies import OF_ANOTHER, Outcome, tell
 from .tokens import ours_among
 
 #: How far a sender's clock may be behind ours, and how long a signed mail may be on its way.
 SKEW, ON_ITS_WAY = timedelta(minutes=15), timedelta(days=3)
 #: Our mails that speak of what is said on a ticket: who replies to one of them speaks to the reporter.
 CONVERSATION = frozenset(
-    {
-        MailKind.HANDLER_REPORT,
-        MailKind.OWNER_REPORT,
-        MailKind.MESSAGE,
-        MailKind.ORDER_REPLY,
-        MailKind.ASSIGNED,
-    }
+    {MailKind.HANDLER_REPORT, MailKind.OWNER_REPORT, MailKind.MESSAGE, MailKind.ORDER_REPLY}
 )
 STOPS_THE_CLOCK = frozenset({Action.ANSWER, Action.CLOSE})
+#: What can be done on a ticket that was joined with another; the rest belongs on the other.
+ON_A_JOINED_TICKET = frozenset({Action.TELL, Action.ASK, Action.NOTE, Action.RELEASE})
 
 
 @dataclass(frozen=True)
 class Heard:
-    """How a message counts: as whose, by which signature; or why it is only filed, as a code."""
+    """How a message counts: as whose, by which signature; or why it is only filed, as a code.
+
+    ``senders`` are all whom its headers name as its writer.
+    """
 
     who: Correspondent | None = None
     is_owner: bool = False
     signature: str = ""
     doubt: str | None = None
+    senders: tuple[Mailbox, ...] = ()
 
 
 NOT_OURS = Heard()
@@ -68,25 +70,32 @@ def hear(
 
     ``at`` is when it reached our mailbox. What a machine sent orders nothing, and nobody is told of it.
     """
-    if known.party not in ("staff", "owner") or opened.automatic:
+    if opened.automatic:
+        return NOT_OURS
+    if known.party == FORMER_OWNER:
+        return Heard(doubt="has_no_say")
+    if known.party not in ("staff", "owner"):
         return NOT_OURS
     if (doubt := _why_unsigned(opened)) is not None:
         return Heard(doubt=doubt)
     is_owner, signed = known.party == "owner", opened.signature
-    people = _owners(session, known.ticket) if is_owner else handlers(place, at=at)
+    people = owners(session, known.ticket) if is_owner else handlers(place, at, signed.signed_at)
     who = next((one for one in people if one.fingerprint and one.fingerprint == signed.fingerprint), None)
     if who is None:
-        return Heard(doubt="other_signer")
+        told = written_to(session, known.ticket, opened.letter.sender or "", known.party)
+        is_known = told is not None and told.fingerprint == signed.fingerprint
+        return Heard(doubt="has_no_say" if is_known else "other_signer")
     if signed.signed_at is None:
         return Heard(doubt="signed_apart")
     if signed.signed_at < max(known.ticket.opened_at - SKEW, at - ON_ITS_WAY):
         return Heard(doubt="signed_long_ago")
     if not _is_meant_for(place, session, opened, claims):
         return Heard(doubt="meant_for_others")
-    signature = signature_of(who.fingerprint, signed.signed_at)
+    covered = signed_by(opened.letter, place.keyring, place.limits)
+    signature = signature_of(who.fingerprint, signed.signed_at, covered.digest)
     if was_heard(session, signature):
         return Heard(doubt="signed_before")
-    return Heard(who, is_owner, signature)
+    return Heard(who, is_owner, signature, senders=covered.senders)
 
 
 def follow(
@@ -102,7 +111,8 @@ def follow(
     """Do what a filed message orders, all of it or nothing, and tell its sender what became of it."""
     now = place.clock()
     if heard.who is None:
-        sender = _known_sender(place, session, opened, message, party) if heard.doubt else None
+        party = "owner" if party == FORMER_OWNER else party
+        sender = _sender(place, session, opened, message, party) if heard.doubt else None
         if sender is not None:
             tell(session, message, sender, Outcome("filed", why=heard.doubt or ""), party=party, now=now)
         return
@@ -125,29 +135,52 @@ def _outcome(
     heard: Heard,
     answered: Iterable[int],
 ) -> Outcome:
-    ticket, commands = message.ticket, ()
-    is_notice = not _is_conversation(session, ticket, answered)
+    ticket, commands, signed_at = message.ticket, (), opened.signature.signed_at
+    answers = _what_it_answers(session, ticket, answered)
     try:
         wanted = wanted_by(
             opened,
             heard.who.name if heard.who else "",
-            _everybody(place, session, ticket, at=message.at),
+            everybody(place, session, ticket, message.at, signed_at, senders=heard.senders, text=opened.text),
+            reader_of(ticket),
             is_owner=heard.is_owner,
-            is_notice=is_notice,
+            answers=answers,
         )
         commands = wanted.commands
-        if any(order.action is Action.CLOSE for order in wanted.orders) and opened.signature.signed_at:
-            refuse_if_reporter_wrote_since(ticket, opened.signature.signed_at)
+        _refuse_what_belongs_elsewhere(session, ticket, wanted.orders)
+        if signed_at is not None:
+            _refuse_what_was_overtaken(ticket, wanted.orders, signed_at)
         _carry_out(place, session, ticket, wanted)
     except Unclear as unclear:
         return Outcome("refused", why="unclear", because=unclear.why)
     except NotDone as refusal:
-        is_filed = refusal.why == "answers_a_notice"
-        return Outcome("filed" if is_filed else "refused", why=refusal.why, because=refusal.because)
+        is_filed = refusal.why in ("answers_a_notice", "answers_another")
+        return Outcome(
+            "filed" if is_filed else "refused",
+            why=refusal.why,
+            because=refusal.because,
+            is_of_another=answers is Answers.ANOTHER,
+        )
     except Refused as refusal:
         because = Label(f"({refusal})", str(refusal))
         return Outcome("refused", commands, why="not_allowed", because=because)
     return _with_notes(session, ticket, wanted)
+
+
+def _refuse_what_belongs_elsewhere(session: Session, ticket: Ticket, orders: Iterable[Order]) -> None:
+    """Nothing is decided on a ticket that was joined with another; its reporter can be written to."""
+    at_work = main_ticket(session, ticket)
+    if at_work is not ticket and not ON_A_JOINED_TICKET.issuperset(order.action for order in orders):
+        number = at_work.reference
+        raise NotDone("joined", Label(f"Beantwoord een mail over {number}.", f"Reply to a mail on {number}."))
+
+
+def _refuse_what_was_overtaken(ticket: Ticket, orders: Sequence[Order], signed_at: datetime) -> None:
+    """What was signed before somebody else decided something, or the reporter wrote, overrules nothing."""
+    if any(order.action is Action.CLOSE for order in orders):
+        refuse_if_reporter_wrote_since(ticket, signed_at)
+    if any(order.action is not Action.NOTE for order in orders):
+        refuse_if_decided_after(ticket, signed_at, by=orders[0].who)
 
 
 def _carry_out(place: Installation, session: Session, ticket: Ticket, wanted: Wanted) -> None:
@@ -184,35 +217,6 @@ def _is_answered(ticket: Ticket) -> bool:
     return not ticket.is_open or any(entry.kind == "answered" for entry in ticket.history)
 
 
-def handlers(place: Installation, *, at: datetime) -> list[Correspondent]:
-    """Who works on tickets: the triage team, the lead, and who is on call."""
-    promise = place.promise
-    others = (promise.lead, promise.on_call, promise.rota.on_duty(at))
-    return [*promise.triage, *(one for one in others if one is not None)]
-
-
-def _owners(session: Session, ticket: Ticket) -> list[Correspondent]:
-    return [Correspondent(one.name, one.address, one.fingerprint) for one in owners_of(session, ticket)]
-
-
-def _everybody(place: Installation, session: Session, ticket: Ticket, *, at: datetime) -> Identity:
-    """Everybody who works on a ticket, for taking them out of what the reporter reads.
-
-    The name of a team that its own host tells (``Webteam`` of ``www.voorbeeld.nl`` does not, ``Formulieren``
-    of ``formulieren.voorbeeld.nl`` does) is no secret, and taking it out would break the links in a text.
-    """
-    ciso = place.promise.ciso
-    people = [*handlers(place, at=at), *([ciso] if ciso else [])]
-    owners = _owners(session, ticket)
-    hosts = " ".join(target.value for target in ticket.targets).casefold()
-    teams = [one.name for one in owners if not any(word in hosts for word in one.name.casefold().split())]
-    return Identity(
-        names=tuple(dict.fromkeys((*(one.name for one in people), *teams))),
-        addresses=tuple(dict.fromkeys(one.address for one in (*people, *owners))),
-        fingerprints=tuple(one.fingerprint for one in (*people, *owners) if one.fingerprint),
-    )
-
-
 def _why_unsigned(opened: Opened) -> str | None:
     """Why a message is nobody's word for certain, as a code; ``None`` when all of it is signed well."""
     if opened.signature.verdict is Verdict.NONE:
@@ -232,17 +236,23 @@ def _is_meant_for(place: Installation, session: Session, opened: Opened, claims:
     )
 
 
-def _is_conversation(session: Session, ticket: Ticket, answered: Iterable[int]) -> bool:
-    mails = (session.get(Mail, number) for number in answered)
-    return all(
-        mail.kind in CONVERSATION for mail in mails if mail is not None and mail.ticket_id == ticket.id
-    )
+def _what_it_answers(session: Session, ticket: Ticket, answered: Iterable[int]) -> Answers:
+    mails = [mail for number in answered if (mail := session.get(Mail, number)) is not None]
+    if any(_is_of_another(mail, ticket) for mail in mails):
+        return Answers.ANOTHER
+    return Answers.THE_REPORTER if all(mail.kind in CONVERSATION for mail in mails) else Answers.A_NOTICE
 
 
-def _known_sender(
+def _is_of_another(mail: Mail, ticket: Ticket) -> bool:
+    """Whether a mail speaks of what somebody else than the reporter of a ticket wrote."""
+    about = mail.message.ticket if mail.message is not None else mail.ticket
+    is_elsewhere = about is not None and about is not ticket and not have_one_reporter(about, ticket)
+    return is_elsewhere or bool((mail.facts or {}).get(OF_ANOTHER))
+
+
+def _sender(
     place: Installation, session: Session, opened: Opened, message: Message, party: str
 ) -> Correspondent | None:
-    """Who seems to have sent a message, if it is one of those whose thread it came on."""
-    address = opened.letter.sender or ""
-    people = _owners(session, message.ticket) if party == "owner" else handlers(place, at=message.at)
-    return next((one for one in people if same_address(one.address, address)), None)
+    """Who seems to have sent a message that is only filed."""
+    address, instants = opened.letter.sender or "", (message.at, opened.signature.signed_at)
+    return known_sender(place, session, message.ticket, address, party, *instants)

@@ -9,14 +9,22 @@ from ..mailbox import wording_orders as say
 from ..mailbox.wording_parts import Label
 from ..models.outbox import Mail, MailKind, write_mail
 from ..models.people import Correspondent
+from ..models.suggestions import main_ticket
 from ..models.ticket import Message
 from .installation import Installation
+from .order_labels import in_words
 from .spoken import Spoken
+
+#: The fact that a mail goes on speaking of what somebody else than the ticket's reporter wrote.
+OF_ANOTHER = "of_another"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a mail: ``why`` and ``notes`` are codes, ``told`` is what the reporter reads of it."""
+    """What became of a mail: ``why`` and ``notes`` are codes, ``told`` is what the reporter reads of it.
+
+    ``is_of_another``: it answered the word of somebody else than the ticket's reporter.
+    """
 
     kind: say.Outcome
     commands: tuple[str, ...] = ()
@@ -25,6 +33,7 @@ class Outcome:
     why: str = ""
     because: Label | None = None
     due_at: datetime | None = field(default=None)
+    is_of_another: bool = False
 
 
 def tell(
@@ -41,6 +50,7 @@ def tell(
         "because_nl": because.nl if because else "",
         "because_en": because.en if because else "",
         "due_at": outcome.due_at.isoformat() if outcome.due_at else "",
+        OF_ANOTHER: "yes" if outcome.is_of_another else "",
     }
     write_mail(
         session,
@@ -57,18 +67,19 @@ def tell(
 
 def order_reply(place: Installation, session: Session, mail: Mail) -> Spoken:
     """To who wrote to us: all of it where it can be sealed, else only whether it was done."""
-    del place, session
+    del place
     if mail.ticket is None:
         raise LookupError(f"mail {mail.id} ({mail.kind}) belongs to no ticket")
-    facts = mail.facts or {}
+    facts, at_work = mail.facts or {}, main_ticket(session, mail.ticket)
     notice = say.OrderNotice(ticket=mail.ticket.reference, outcome=facts["outcome"])
     reply = say.OrderReply(
         **vars(notice),
-        ordered=tuple(facts["ordered"].splitlines()),
+        ordered=tuple(map(in_words, facts["ordered"].splitlines())),
         why=facts["why"] or None,
         because=Label(facts["because_nl"], facts["because_en"]) if facts["because_en"] else None,
         notes=tuple(facts["notes"].split()),
         due_at=datetime.fromisoformat(facts["due_at"]) if facts["due_at"] else None,
+        joined_with=at_work.reference if at_work is not mail.ticket else None,
         told=facts["told"] or None,
     )
     return Spoken(reply, notice)

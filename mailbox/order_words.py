@@ -31,6 +31,12 @@ WAITED_FOR: Mapping[str, str] = {
     "eigenaar": "owner",
     "ibd": "ibd",
 }
+#: What our form and its reasons are called besides: no command by mail, and no beginning of a message.
+OF_THE_FORM = frozenset(
+    {"fixed", "closed", "gesloten", "duplicate", "duplicaat", "dubbel", "join", "merge", "samenvoegen"}
+    | {"keep apart", "split", "reopen", "heropenen", "forget", "withdraw", "embargo", "lift the", "publish"}
+    | {"publication", "publicatie", "propose", "resend", "opmerking", "remark"}
+)
 _LANGUAGES = ("nl", "en")
 _DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})-(\d{1,2})-(\d{4})|(\d{1,2}) ([^\W\d_]+)\.? (\d{4})")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
-from .order_words import SEVERITIES, WAITED_FOR, is_nearly, last_day, read_day
+from .order_words import OF_THE_FORM, SEVERITIES, WAITED_FOR, is_nearly, last_day, read_day
 from .wording_parts import Label
 
 
@@ -80,11 +80,14 @@ WORDS: Mapping[str, Verb] = {
     "accepteer": Verb.ACCEPT,
     "confirm": Verb.CONFIRM,
     "bevestig": Verb.CONFIRM,
+    "on hold": Verb.DEFER,
+    "put on hold": Verb.DEFER,
     "hold": Verb.DEFER,
     "defer": Verb.DEFER,
     "aanhouden": Verb.DEFER,
     "close": Verb.CLOSE,
     "sluit": Verb.CLOSE,
+    "sluiten": Verb.CLOSE,
     "severity": Verb.RATE,
     "ernst": Verb.RATE,
     "wait": Verb.WAIT,
@@ -99,6 +102,8 @@ WORDS: Mapping[str, Verb] = {
     "bericht": Verb.TELL,
     "internal": Verb.NOTE,
     "intern": Verb.NOTE,
+    "note": Verb.NOTE,
+    "notitie": Verb.NOTE,
 }
 #: What has a text of its own, which takes the lines below the commands.
 SPEAKING = frozenset({Verb.FIX, Verb.NO_DATE, Verb.ASK, Verb.TELL, Verb.NOTE})
@@ -145,7 +150,7 @@ def _command(line: str, reasons: Mapping[str, str]) -> Command | None:
         return Command(Verb.RATE, bare)
     phrase = _phrase(bare)
     if phrase is None:
-        if _is_attempt(bare):
+        if _is_attempt(bare, reasons):
             raise _not_whole(bare)
         return None
     verb, rest = WORDS[phrase], bare[len(phrase) :]
@@ -164,8 +169,8 @@ def _command(line: str, reasons: Mapping[str, str]) -> Command | None:
 
 
 def _phrase(line: str) -> str | None:
-    """The words of a command with which a line begins, and which end there."""
-    folded = line.casefold()
+    """The words of a command with which a line begins, and which end there; ``no-date`` is ``no date``."""
+    folded = line.casefold().replace("-", " ")
     fits = (phrase for phrase in WORDS if re.match(rf"{phrase}(?=[\s:]|\.?\Z)", folded))
     return next(fits, None)
 
@@ -201,24 +206,37 @@ def _with_argument(verb: Verb, argument: str, reasons: Mapping[str, str]) -> Com
             return Command(verb, name) if name else None
 
 
-def _is_attempt(line: str) -> bool:
-    """Whether a line that is no command was meant as one: it begins with its word, or nearly so."""
-    found = _HEAD.match(line.casefold())
+def _is_attempt(line: str, reasons: Mapping[str, str]) -> bool:
+    """Whether a line that is no command was meant as one: it begins with its word, or nearly so.
+
+    So was what our form calls something, such as a reason for closing on a line of its own.
+    """
+    folded = line.casefold().replace("-", " ").replace("_", " ")
+    found = _HEAD.match(folded)
     if found is None:
         return False
     first, both = found[1], f"{found[1]} {found[2] or ''}".strip()
     if first in WORDS or both in WORDS or first.startswith("intern"):
         return True
+    if _chosen(folded) in {*reasons, *SEVERITIES, *WAITED_FOR}:
+        return True
     is_short = len(line.split()) <= 4 and line[-1] not in ".!?,"
     is_led = line[found.end(1) :].lstrip().startswith(":") or line[found.end() :].lstrip().startswith(":")
     if not (is_short or is_led):
         return False
+    if first in OF_THE_FORM or both in OF_THE_FORM:
+        return True
     has_more = line[found.end(1) :].strip()
     return any(
         is_nearly(both if " " in phrase else first, phrase)
         for phrase in WORDS
         if len(phrase) > 3 or not has_more or any(character.isdigit() for character in has_more)
     )
+
+
+def _chosen(folded: str) -> str:
+    """The words of a line, without what is put around them or at their end."""
+    return " ".join(re.findall(r"\w+", folded))
 
 
 def _refuse_late_commands(lines: Sequence[str], reasons: Mapping[str, str]) -> None:

@@ -6,12 +6,13 @@ reach somebody who is not to know them. What cannot be told apart for certain is
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .quoting import unquoted
+from .quoting import may_quote, unquoted
 from .scrub import Identity, scrub
 from .scrub_shapes import DELIMITER, FAREWELL
+from .scrub_views import decodings
 
 #: What stands where a name, an address or a number was taken out.
 LEFT_OUT = "[…]"
@@ -35,6 +36,13 @@ _OUR_MAIL = re.compile(r"\(English text below\.\)|\+[A-Za-z0-9_-]{32}@|TLP:AMBER
 _SURE_FAREWELL = re.compile(r"groet|regards|hoogachtend|sincerely|faithfully|truly|m\.?v\.?g", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?:\S+ ){5}|.*[.?!:;]\s*\Z")
 _MOST_LINES = 8
+_GREETING = r"(?:beste|geachte|hallo|hoi|dag|dear|hello|hi)\s+(?:(?:heer|mevrouw|mr\.?|mrs\.?|ms\.?)\s+)?"
+_FIRST_KEPT, _MOST_KEPT = 0xE000, 1000  # characters of no meaning, which stand for words that stay
+_DOT, _AT = (
+    r"\s?[\[({]?(?:\.|\bdot\b|\bpunt\b)[\])}]?\s?",
+    r"\s?(?:@|[\[({]\s?at\s?[\])}]|\bapenstaart(?:je)?\b)\s?",
+)
+NOBODY = Identity()
 #: Doubts of the scrubber that mean that somebody may still be named, or that words were lost.
 _DOUBTS = frozenset(
     {"common_name", "short_name", "sign_off", "free_address", "mail_header", "quoted_mail", "encoded"}
@@ -61,21 +69,69 @@ def own_words(text: str, people: Identity) -> str:
     return "\n".join(kept).strip("\n")
 
 
-def passed_on(text: str, people: Identity) -> PassedOn:
-    """The text for somebody who is not to know its writer, nor any of their colleagues."""
-    scrubbed = scrub(text, people)
+def passed_on(text: str, people: Identity, reader: Identity = NOBODY) -> PassedOn:
+    """The text for somebody who is not to know its writer, nor any of their colleagues.
+
+    What names the reader stays, though a colleague has the same name.
+    """
+    masked, kept = _without_reader(text, reader)
+    scrubbed = scrub(masked, people)
     doubts = _DOUBTS.intersection(scrubbed.doubt) | {"quote", "signature", "key"}.intersection(
         scrubbed.removed
     )
     if _OUR_MAIL.search(text):
         doubts |= {"quote"}
-    clean = _REMOVED.sub(LEFT_OUT, scrubbed.text).strip()
+    if may_quote(text):
+        doubts |= {"attribution"}
+    clean = _REMOVED.sub(LEFT_OUT, scrubbed.text).translate(kept).strip()
+    if _signs_above_other_lines(clean):
+        doubts |= {"signed_above"}
     last_line = clean.rpartition("\n")[2]
     if LEFT_OUT in last_line and last_line != clean and not _SENTENCE.match(last_line):
         doubts |= {"sign_off"}
     if not any(character.isalnum() for character in clean):
         doubts |= {"nothing_left"}
     return PassedOn(clean, bool(scrubbed.removed), tuple(sorted(doubts)))
+
+
+def addresses_at(text: str, domains: Iterable[str]) -> list[str]:
+    """The addresses at some domains in a text, defanged or not, as they are usually written."""
+    hosts = "|".join(_DOT.join(map(re.escape, domain.split("."))) for domain in sorted(domains))
+    local = rf"[\w+%'-]{{1,64}}(?:{_DOT}[\w+%'-]{{1,64}}){{0,5}}"
+    written = re.compile(rf"(?<![\w.+-])({local}){_AT}({hosts})(?![\w-])", re.IGNORECASE)
+    found = (match for view in decodings(text) for match in written.finditer(view.text))
+    dots = re.compile(_DOT, re.IGNORECASE)
+    return list(dict.fromkeys("@".join(dots.sub(".", side) for side in match.groups()) for match in found))
+
+
+def _without_reader(text: str, reader: Identity) -> tuple[str, dict[int, str]]:
+    """The text with one character for each place that names its reader, and what these stand for.
+
+    A name of one word may be a colleague's as well: it is the reader's only where they are greeted.
+    """
+    whole = [name for name in reader.names if len(name.split()) > 1]
+    parts = [re.escape(word) for name in reader.names for word in name.split()]
+    forms = [re.escape(name) for name in (*reader.addresses, *whole) if name]
+    if parts:
+        one = f"(?:{'|'.join(parts)})"
+        forms.insert(0, rf"{_GREETING}{one}(?:\s+{one})*")
+    if not forms or re.search(r"[\ue000-\uf8ff]", text):
+        return text, {}
+    kept: dict[int, str] = {}
+
+    def keep(found: re.Match[str]) -> str:
+        if len(kept) == _MOST_KEPT:
+            return found[0]
+        kept[_FIRST_KEPT + len(kept)] = found[0]
+        return chr(_FIRST_KEPT + len(kept) - 1)
+
+    return re.sub(rf"(?<![\w.+-])(?:{'|'.join(forms)})(?![\w-])", keep, text, flags=re.IGNORECASE), kept
+
+
+def _signs_above_other_lines(clean: str) -> bool:
+    """Whether a name that was taken out stood alone near the end: what follows may tell who it was."""
+    said = [line for line in clean.split("\n") if line.strip()][-_MOST_LINES:]
+    return any(LEFT_OUT in line and not any(map(str.isalnum, line)) for line in said[:-1])
 
 
 def _ends_here(lines: Sequence[str], at: int, people: Identity) -> bool:

@@ -1,7 +1,8 @@
 """What handlers and owners ordered by mail, and by which signature: one signature is heard once.
 
-Whoever has a signed mail can send it again, to this ticket or to another. Who signed and when cannot be
-altered without breaking the signature, so that pair is what is remembered.
+Whoever has a signed mail can send it again, to this ticket or to another. Who signed, when, and what cannot
+be altered without breaking the signature, so these are what is remembered. A mail of several signatures can
+be taken apart and put together anew, so of those of one second only one is heard.
 """
 
 import hashlib
@@ -15,6 +16,8 @@ from .absences import Absence
 from .base import Base
 from .owners import Owner
 from .ticket import Message, Ticket
+
+_OF = " of "  # between when somebody signed, and what
 
 
 class MailOrder(Base):
@@ -35,14 +38,20 @@ class MailOrder(Base):
     message: Mapped[Message] = relationship()
 
 
-def signature_of(fingerprint: str, signed_at: datetime) -> str:
-    """By what a signature is known again, wherever it turns up."""
-    return hashlib.sha256(f"{fingerprint} {signed_at.timestamp():.0f}".encode()).hexdigest()
+def signature_of(fingerprint: str, signed_at: datetime, digest: str = "") -> str:
+    """By what a signature is known again, wherever it turns up.
+
+    ``digest`` is that of what was signed; empty where a mail has several signatures.
+    """
+    moment = hashlib.sha256(f"{fingerprint} {signed_at.timestamp():.0f}".encode()).hexdigest()
+    return f"{moment}{_OF}{digest}" if digest else moment
 
 
 def was_heard(session: Session, signature: str) -> bool:
     """Whether a mail with this signature was heard before, on whatever ticket."""
-    found = select(MailOrder.id).where(MailOrder.signature == signature)
+    moment, _, digest = signature.partition(_OF)
+    same = MailOrder.signature.in_((moment, signature)) if digest else MailOrder.signature.startswith(moment)
+    found = select(MailOrder.id).where(same).limit(1)
     return session.scalars(found).first() is not None
 
 

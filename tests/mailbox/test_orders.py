@@ -31,6 +31,11 @@ VECTOR = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N"
         ("confirm: seen", [Command(Verb.CONFIRM, words="seen")]),
         ("niet bevestigd\n\nomdat", [Command(Verb.INVALIDATE, words="omdat")]),
         ("hold: later", [Command(Verb.DEFER, words="later")]),
+        ("on hold: later", [Command(Verb.DEFER, words="later")]),
+        ("no-date: not known", [Command(Verb.NO_DATE, "not known")]),
+        ("sluiten opgelost", [Command(Verb.CLOSE, "remediated")]),
+        ("note: only for us", [Command(Verb.NOTE, words="only for us")]),
+        ("Notitie: hij is een bekende", [Command(Verb.NOTE, words="hij is een bekende")]),
         ("close remediated", [Command(Verb.CLOSE, "remediated")]),
         ("sluit risk-accepted: besloten", [Command(Verb.CLOSE, "risk_accepted", words="besloten")]),
         ("assign to Team Zaaksysteem", [Command(Verb.ASSIGN, "Team Zaaksysteem")]),
@@ -54,6 +59,10 @@ VECTOR = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N"
         ),
         ("accept\nfix 2026-12-15\nDank.", [Command(Verb.ACCEPT), Command(Verb.FIX, on=DAY, words="Dank.")]),
         ("We fixed it.", [Command(Verb.TELL, words="We fixed it.", is_implied=True)]),
+        (
+            "Embargo's helpen ons allebei zeer.",
+            [Command(Verb.TELL, words="Embargo's helpen ons allebei zeer.", is_implied=True)],
+        ),
         ("Wat is er mis?", [Command(Verb.TELL, words="Wat is er mis?", is_implied=True)]),
         ("Beste melder,", [Command(Verb.TELL, words="Beste melder,", is_implied=True)]),
     ],
@@ -105,6 +114,17 @@ def test_what_is_ordered(text: str, commands: list[Command]) -> None:
         "Hallo,\n\nintern: x",
         "Hallo,\n\naccept",
         "fix 2026-12-15\n\nDank.\n\nclose remediated",
+        "opgelost",
+        "Risk-accepted.",
+        "kritiek!",
+        "sluiten",
+        "Gesloten",
+        "on hold, we wait",
+        "fixed 2026-12-15",
+        "join CVD-2026-0003",
+        "embargo: tot kerst",
+        "notitie hij is een bekende",
+        "Dank.\n\nNotitie: hij is een bekende",
     ],
 )
 def test_what_is_no_whole_command_is_nothing(text: str) -> None:
@@ -155,6 +175,7 @@ def test_mistypes() -> None:
         "{}\n\nDit bericht is vertrouwelijk.\nGeheim.\n",
         "{}\n\nOp do 19 nov 2026 om 14:05 schreef CVD <cvd@x.example>:\n> geheim\n",
         "{}\n\nOp do 19 nov 2026 om 14:05 schreef CVD\n<cvd@x.example>:\n\n> geheim\n",
+        "{}\n\nOp 19 nov. 2026 om 14:05 heeft CVD <cvd@x.example> het volgende geschreven:\n\n> geheim\n",
         "{}\n\nCVD schreef op 19-11-2026 14:05:\ngeheim\n",
         "{}\n\nOp 19 nov 2026 om 14:05 heeft CVD <cvd@x.example> het volgende geschreven:\n\ngeheim\n",
         "{}\n\n-----Oorspronkelijk bericht-----\nVan: CVD\ngeheim\n",
@@ -167,6 +188,37 @@ def test_mistypes() -> None:
 def test_own_words(around: str) -> None:
     said = "Wij maken het.\n\nTweede alinea."
     assert own_words(around.format(said), PEOPLE) == said
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Op 19 november schreef u over het zoekformulier:",
+        "Op 19 november 2026 om 14:05 schreef u:",
+        "On 19 November you wrote about the form:",
+        "Op 19 november schreef u\nover het zoekformulier:",
+        "Op 19-11-2026 schreef de leverancier:",
+    ],
+)
+def test_what_a_sentence_introduces_is_not_cut_off_but_doubted(line: str) -> None:
+    text = f"Beste melder,\n\n{line}\ndat is een terecht punt.\n\nWij lossen het op."
+
+    assert own_words(text, PEOPLE) == text
+    assert passed_on(text, PEOPLE).doubts == ("attribution",)
+    quoted = text.replace("dat is", "> dat is")
+    assert own_words(quoted, PEOPLE) == "Beste melder,\n\n\nWij lossen het op."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Wij maken het.\n\nHanna Verhoeven\nAdviseur informatiebeveiliging\nGemeente Voorbeeld",
+        "Wij maken het.\n\n- Hanna\nAdviseur",
+        "Hanna,\n\nkijk jij ernaar?",
+    ],
+)
+def test_what_stands_under_a_name_may_tell_whose_it_is(text: str) -> None:
+    assert "signed_above" in passed_on(own_words(text, PEOPLE), PEOPLE).doubts
 
 
 def test_thanks_may_be_what_somebody_says() -> None:

@@ -73,7 +73,7 @@ def _apply(
         if _is_of(row, number):
             return "applied before"
         history = row.asked_after if seen is None else seen
-        refuse_if_decided_since(subject, history, ends=order.action in ENDS)
+        refuse_if_decided_since(place, subject, history, ends=order.action in ENDS)
         row.applied = number
         row.was_done(order.who, order.action)
         if needs_proof(order) and not proof:
@@ -126,7 +126,7 @@ def _carry_out_confirmed(place: Records, number: int, reference: str, order: Ord
             return
         row.was_done(order.who, order.action)
         handler_called(place, order.who)
-        refuse_if_decided_since(subject, confirmed.seen, ends=order.action in ENDS)
+        refuse_if_decided_since(place, subject, confirmed.seen, ends=order.action in ENDS)
         carry_out(place, session, subject, order, proof="link", account=confirmed.account)
         confirmations.was_done(session, confirmed, confirmations.DONE, now=place.clock())
 

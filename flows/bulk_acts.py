@@ -228,11 +228,11 @@ def _refuse_what_changed_since(on: Doing, ticket: Ticket, to: str, seen: Seen) -
     """Refuse to join what was decided on since it was asked, or with what was closed since."""
     joining.hold_both(on.session, ticket, to)
     if ticket.is_open and ticket.reference in seen:
-        refuse_if_decided_since(ticket, seen[ticket.reference], ends=True)
+        refuse_if_decided_since(on.place, ticket, seen[ticket.reference], ends=True)
     other = ticket_called(on.session, to)
     for one in (other, main_ticket(on.session, other)):
         if one.reference in seen:
-            refuse_if_closed_since(one, seen[one.reference])
+            refuse_if_closed_since(on.place, one, seen[one.reference])
 
 
 def _number(wanted: Mapping[str, Any]) -> str:

@@ -6,6 +6,8 @@ from ..models.errors import Refused
 from ..models.filing import MESSAGE_ON_JOINED
 from ..models.states import TicketState
 from ..models.ticket import Direction, Event, Ticket
+from .desk import local
+from .installation import Records
 
 #: What somebody decides.
 DECISIONS = frozenset(
@@ -18,7 +20,7 @@ MESSAGES = frozenset({"message", MESSAGE_ON_JOINED})
 REPORTER = Direction.FROM_REPORTER.value
 
 
-def refuse_if_decided_since(subject: Ticket, seen: int, *, ends: bool) -> None:
+def refuse_if_decided_since(place: Records, subject: Ticket, seen: int, *, ends: bool) -> None:
     """Refuse what was ordered by somebody who had only ``seen`` so many events of the history.
 
     What ``ends`` the ticket is refused over a word of the reporter as well, for it may say why not to.
@@ -26,7 +28,7 @@ def refuse_if_decided_since(subject: Ticket, seen: int, *, ends: bool) -> None:
     since = subject.history[seen:]
     decided = [entry for entry in since if entry.kind in DECISIONS or _waits_for_another(entry)]
     if decided:
-        raise Refused(f"{_in_words(decided[-1])} meanwhile; nothing of yours was applied: {AGAIN}")
+        raise Refused(f"{_in_words(place, decided[-1])} meanwhile; nothing of yours was applied: {AGAIN}")
     if ends and any(_is_word_of_reporter(entry) for entry in since):
         raise Refused(f"the reporter wrote meanwhile; nothing of yours was applied: {AGAIN}")
 
@@ -37,19 +39,20 @@ def refuse_if_reporter_wrote_since(subject: Ticket, at: datetime) -> None:
         raise Refused(f"the reporter wrote after this was signed; nothing of it was done: {AGAIN}")
 
 
-def refuse_if_decided_after(subject: Ticket, at: datetime, *, by: str) -> None:
+def refuse_if_decided_after(place: Records, subject: Ticket, at: datetime, *, by: str) -> None:
     """Refuse what somebody signed before another one decided something, however late it arrives."""
     later = (entry for entry in subject.history if entry.at > at and entry.actor != by)
     for entry in later:
         if entry.kind in DECISIONS or _waits_for_another(entry):
-            raise Refused(f"{_in_words(entry)}, after this was signed; nothing of it was done: {AGAIN}")
+            why = f"{_in_words(place, entry)}, after this was signed"
+            raise Refused(f"{why}; nothing of it was done: {AGAIN}")
 
 
-def refuse_if_closed_since(other: Ticket, seen: int) -> None:
+def refuse_if_closed_since(place: Records, other: Ticket, seen: int) -> None:
     """Refuse to join anything with a ticket that was closed after ``seen`` so many events of its history."""
     for entry in other.history[seen:]:
         if entry.kind == "moved" and entry.facts["to"] == TicketState.CLOSED:
-            was_closed = f"{other.reference} was closed by {entry.actor} at {_minute(entry)}"
+            was_closed = f"{other.reference} was closed by {entry.actor} at {local(place, entry.at)}"
             raise Refused(f"{was_closed} meanwhile; nothing of yours was applied: {AGAIN}")
 
 
@@ -65,10 +68,6 @@ def _is_word_of_reporter(entry: Event) -> bool:
     return entry.kind in MESSAGES and entry.actor == REPORTER
 
 
-def _in_words(entry: Event) -> str:
+def _in_words(place: Records, entry: Event) -> str:
     kind = entry.kind.replace("_", " ")
-    return f"the ticket was {kind} by {entry.actor} at {_minute(entry)}"
-
-
-def _minute(entry: Event) -> str:
-    return f"{entry.at:%Y-%m-%d %H:%M} UTC"
+    return f"the ticket was {kind} by {entry.actor} at {local(place, entry.at)}"

@@ -29,7 +29,7 @@ from ..models.ticket import Message, Ticket
 from .acting import Action, Order, carry_out
 from .decided import refuse_if_decided_after, refuse_if_reporter_wrote_since
 from .desk import response_clock
-from .installation import Installation
+from .installation import Installation, Records
 from .mail_commands import Answers, NotDone, Wanted, wanted_by
 from .order_people import everybody, handlers, known_sender, owners, reader_of, written_to
 from .order_replies import OF_ANOTHER, Outcome, tell
@@ -149,7 +149,7 @@ def _outcome(
         commands = wanted.commands
         _refuse_what_belongs_elsewhere(session, ticket, wanted.orders)
         if signed_at is not None:
-            _refuse_what_was_overtaken(ticket, wanted.orders, signed_at)
+            _refuse_what_was_overtaken(place, ticket, wanted.orders, signed_at)
         _carry_out(place, session, ticket, wanted)
     except Unclear as unclear:
         return Outcome("refused", why="unclear", because=unclear.why)
@@ -175,12 +175,14 @@ def _refuse_what_belongs_elsewhere(session: Session, ticket: Ticket, orders: Ite
         raise NotDone("joined", Label(f"Beantwoord een mail over {number}.", f"Reply to a mail on {number}."))
 
 
-def _refuse_what_was_overtaken(ticket: Ticket, orders: Sequence[Order], signed_at: datetime) -> None:
+def _refuse_what_was_overtaken(
+    place: Records, ticket: Ticket, orders: Sequence[Order], signed_at: datetime
+) -> None:
     """What was signed before somebody else decided something, or the reporter wrote, overrules nothing."""
     if any(order.action is Action.CLOSE for order in orders):
         refuse_if_reporter_wrote_since(ticket, signed_at)
     if any(order.action is not Action.NOTE for order in orders):
-        refuse_if_decided_after(ticket, signed_at, by=orders[0].who)
+        refuse_if_decided_after(place, ticket, signed_at, by=orders[0].who)
 
 
 def _carry_out(place: Installation, session: Session, ticket: Ticket, wanted: Wanted) -> None:

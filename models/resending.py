@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from .errors import Refused
@@ -63,13 +63,11 @@ def resend_link(session: Session, ticket: Ticket, *, by: str, now: datetime) -> 
 
 
 def _refuse_where_mail_fails(session: Session, ticket: Ticket, reporter: Correspondent) -> None:
-    failed = select(Mail.id).where(
-        Mail.recipient_digest == digest_of(reporter.address),
-        Mail.state == MailState.PARKED,
-        Mail.problem.in_(REFUSED_THERE),
-    )
-    number = session.scalars(failed.order_by(Mail.id).limit(1)).first()
-    if number is not None:
+    """Refuse over mail that the address did not take, unless a later one arrived there."""
+    to_them = select(func.max(Mail.id)).where(Mail.recipient_digest == digest_of(reporter.address))
+    parked = to_them.where(Mail.state == MailState.PARKED, Mail.problem.in_(REFUSED_THERE))
+    number = session.scalar(parked)
+    if number is not None and number > (session.scalar(to_them.where(Mail.state == MailState.SENT)) or 0):
         raise Refused(
             f"mail to the reporter of {ticket.reference} does not arrive: mail {number} is parked. The link"
             f" that they have goes on working. `meldbalie outbox --retry {number}` tries again; once it has"

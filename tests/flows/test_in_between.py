@@ -124,7 +124,7 @@ def test_a_word_of_a_joined_reporter_keeps_the_ticket_from_being_closed_unseen(w
         main = ticket_called(session, FIRST)
         with pytest.raises(Refused, match="the reporter wrote after this was signed"):
             refuse_if_reporter_wrote_since(main, signed_at)
-        refuse_if_decided_since(main, seen, ends=False)
+        refuse_if_decided_since(world.place, main, seen, ends=False)
         told = in_words(world.place, main.history[-1])
         assert told.endswith(f" on {SECOND}, which was joined with this one")
         assert "kanarie" not in str(main.history[-1].facts)

@@ -136,3 +136,18 @@ def test_where_mail_does_not_arrive_the_old_link_goes_on_working(
         resent(database)
     with database.reading() as session:
         assert ticket_behind(session, old) is not None
+
+
+def test_a_link_is_sent_to_an_address_that_took_mail_since(database: Database) -> None:
+    reported(database)
+    everything_leaves(database)
+    with database.unit_of_work() as session:
+        failed = mails(session, MailKind.RECEIPT)[0]
+        failed.state, failed.problem = MailState.PARKED, "bounced"
+    reported(database)
+    everything_leaves(database)
+
+    resent(database)
+
+    with database.reading() as session:
+        assert "link_renewed" in told(ticket_called(session, FIRST))

@@ -173,7 +173,7 @@ def _last_mail(session: Session, ticket: Ticket, kind: MailKind) -> Mail | None:
 def _wrote_last(session: Session, ticket: Ticket) -> Iterator[str]:
     """Who wrote and waits for a word: the reporter, or that of a ticket that was joined with it."""
     numbers = {one.id: one.reference for one in (ticket, *tickets_joined_with(session, ticket))}
-    for _, number in unanswered(session, numbers):
+    for _, number in unanswered(session, ticket):
         of = "" if number == ticket.id else f" of {numbers[number]}"
         yield f"- **The reporter{of} wrote, not answered yet**"
 

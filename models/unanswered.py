@@ -19,42 +19,50 @@ _IS_THEIRS = and_(Event.kind == "message", Event.actor == Direction.FROM_REPORTE
 _IS_OURS = Event.kind.in_(WORDS_TO_THEM)
 
 
-def unanswered(session: Session, among: Collection[int] | None = None) -> list[tuple[int, int]]:
+def unanswered(session: Session, ticket: Ticket | None = None) -> list[tuple[int, int]]:
     """Where a reporter wrote last: the open ticket that handlers work on, and the one that they wrote on.
 
-    By the tickets' numbers in the database; of all tickets, or among these.
+    By the tickets' numbers in the database; of all open tickets, or of this one.
     """
-    joined = select(Suggestion.ticket_id, Suggestion.other_id).where(Suggestion.joined.is_(True))
-    belongs_to = dict(session.execute(joined).tuples().all())
-    looked_at = or_(Ticket.closed_at.is_(None), Ticket.id.in_(joined.with_only_columns(Suggestion.ticket_id)))
+    are_open = select(Ticket.id).where(Ticket.closed_at.is_(None))
+    still_open = set(session.scalars(are_open if ticket is None else are_open.where(Ticket.id == ticket.id)))
+    belongs_to = _joined_with(session, still_open)
+    who, answered, found = dict[int, str | None](), dict[int, int](), dict[int, int]()
     said = (
         select(
-            Ticket.id,
-            Ticket.closed_at.is_(None),
+            Reporter.ticket_id,
             Reporter.address_digest,
             func.max(case((_IS_THEIRS, Event.id))),
             func.max(case((_IS_OURS, Event.id))),
         )
-        .join(Reporter, Reporter.ticket_id == Ticket.id)
-        .outerjoin(Event, and_(Event.ticket_id == Ticket.id, or_(_IS_THEIRS, _IS_OURS)))
-        .where(looked_at if among is None else Ticket.id.in_(among))
-        .group_by(Ticket.id, Reporter.address_digest)
-        .order_by(Ticket.id)
+        .outerjoin(Event, and_(Event.ticket_id == Reporter.ticket_id, or_(_IS_THEIRS, _IS_OURS)))
+        .where(Reporter.ticket_id.in_(still_open | belongs_to.keys()))
+        .group_by(Reporter.ticket_id, Reporter.address_digest)
+        .order_by(Reporter.ticket_id)
     )
-    who, answered, found, still_open = dict[int, str | None](), dict[int, int](), dict[int, int](), set[int]()
-    for number, is_open, digest, theirs, ours in session.execute(said).tuples():
+    for number, digest, theirs, ours in session.execute(said).tuples():
         who[number], answered[number] = digest, ours or 0
-        if is_open:
-            still_open.add(number)
         if theirs:
             found[number] = theirs
     places = [(_at_work(belongs_to, number), number) for number in found]
     return [
         (at_work, number)
         for at_work, number in places
-        if at_work in still_open
-        and found[number] > max(answered[number], _answered_there(who, answered, at_work, number))
+        if found[number] > max(answered[number], _answered_there(who, answered, at_work, number))
     ]
+
+
+def _joined_with(session: Session, numbers: Collection[int]) -> dict[int, int]:
+    """The tickets that were joined with these, also by way of others, and with which each."""
+    belongs_to, near = dict[int, int](), set(numbers)
+    while near:
+        joined = select(Suggestion.ticket_id, Suggestion.other_id).where(
+            Suggestion.other_id.in_(near), Suggestion.joined.is_(True)
+        )
+        found = dict(session.execute(joined).tuples().all())
+        near = found.keys() - belongs_to.keys()
+        belongs_to |= found
+    return belongs_to
 
 
 def _at_work(belongs_to: dict[int, int], number: int) -> int:

@@ -4,6 +4,9 @@ A handler's answer lies in Prefect until it is applied, and is deleted then. SQL
 rows in free pages and in its write-ahead log (seen: an answer could still be read there), so
 deleting overwrites, and after each deleted form the log is emptied. PostgreSQL frees such rows
 when it vacuums.
+
+When a statement fails, Prefect logs it with its values, an answer among them (seen, over a locked database):
+its errors are made without values, on every database.
 """
 
 import asyncio
@@ -14,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.pool import Pool
 
 from .prefect_server import App, Receive, Scope, Send
@@ -34,6 +37,7 @@ class Shredder:
         self._app = app
         self._file = Path(str(url.database)) if is_file else None
         self._at_work: set[asyncio.Future[None]] = set()
+        event.listen(Engine, "engine_connect", _hide_values)
         if self._file is not None:
             event.listen(Pool, "connect", _overwrite_what_is_deleted)
 
@@ -59,6 +63,11 @@ def empty_log(file: Path) -> None:
 
 def _deletes_a_form(scope: Scope) -> bool:
     return scope["method"] == "DELETE" and FORM.fullmatch(scope["path"]) is not None
+
+
+def _hide_values(connection: Connection) -> None:
+    """Let no error of this engine say what was written or asked."""
+    connection.engine.hide_parameters = True
 
 
 def _overwrite_what_is_deleted(connection: Any, record: object) -> None:

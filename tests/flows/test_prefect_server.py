@@ -4,11 +4,16 @@ import asyncio
 import http.client
 import json
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from meldbalie.flows.operator.prefect_server import Guard
+from meldbalie.flows.operator.prefect_shredder import Shredder
 from meldbalie.tests.prefect_server import PrefectServer
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 SECONDS = 30
 
@@ -76,6 +81,27 @@ def test_what_the_server_keeps_is_readable_for_its_account_alone(prefect_api: Pr
 
     assert (prefect_api.home / "prefect.db").exists()
     assert '"analytics_enabled":false' in environment.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    "database", ["sqlite+aiosqlite:///{}/prefect.db", "postgresql+asyncpg://elsewhere/x"]
+)
+def test_an_error_of_the_database_says_no_value(tmp_path: Path, database: str) -> None:
+    """Prefect logs a statement that fails, and an answer may be among its values."""
+    Shredder(application, database.format(tmp_path))
+
+    async def fails() -> str:
+        engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/prefect.db")
+        async with engine.connect() as connection:
+            with pytest.raises(DBAPIError) as raised:
+                await connection.execute(text("INSERT INTO nowhere VALUES (:value)"), {"value": "kanarie"})
+        await engine.dispose()
+        return str(raised.value)
+
+    said = asyncio.run(fails())
+
+    assert "INSERT INTO nowhere" in said
+    assert "kanarie" not in said
 
 
 def get(

@@ -97,8 +97,9 @@ def serve(port: int, names: Iterable[str], account_header: str) -> None:
 
     from .prefect_accounts import Accounts
     from .prefect_look import Look
-    from .prefect_shredder import Shredder
+    from .prefect_shredder import Shredder, keep_databases_discreet
 
+    keep_databases_discreet()
     settings = get_current_settings().server
     database = settings.database.connection_url
     shredder = Shredder(create_app(final=True), database.get_secret_value() if database else "")

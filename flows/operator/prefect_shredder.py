@@ -14,11 +14,9 @@ import re
 import sqlite3
 import time
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.pool import Pool
 
 from .prefect_server import App, Receive, Scope, Send
 
@@ -37,9 +35,6 @@ class Shredder:
         self._app = app
         self._file = Path(str(url.database)) if is_file else None
         self._at_work: set[asyncio.Future[None]] = set()
-        event.listen(Engine, "engine_connect", _hide_values)
-        if self._file is not None:
-            event.listen(Pool, "connect", _overwrite_what_is_deleted)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does, and clear up afterwards."""
@@ -65,13 +60,15 @@ def _deletes_a_form(scope: Scope) -> bool:
     return scope["method"] == "DELETE" and FORM.fullmatch(scope["path"]) is not None
 
 
-def _hide_values(connection: Connection) -> None:
-    """Let no error of this engine say what was written or asked."""
+def keep_databases_discreet() -> None:
+    """Watch every engine of this process, which has to be Prefect's server and nothing else."""
+    event.listen(Engine, "engine_connect", _be_discreet)
+
+
+def _be_discreet(connection: Connection) -> None:
+    """Let no error say what was written or asked, and SQLite overwrite what it deletes."""
     connection.engine.hide_parameters = True
-
-
-def _overwrite_what_is_deleted(connection: Any, record: object) -> None:
-    del record
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA secure_delete=ON")
-    cursor.close()
+    if connection.dialect.name == "sqlite":
+        cursor = connection.connection.cursor()
+        cursor.execute("PRAGMA secure_delete=ON")
+        cursor.close()

@@ -4,12 +4,14 @@ import asyncio
 import http.client
 import json
 from collections.abc import MutableMapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 from meldbalie.flows.operator.prefect_server import Guard
-from meldbalie.flows.operator.prefect_shredder import Shredder
+from meldbalie.flows.operator.prefect_shredder import keep_databases_discreet
 from meldbalie.tests.prefect_server import PrefectServer
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -83,25 +85,30 @@ def test_what_the_server_keeps_is_readable_for_its_account_alone(prefect_api: Pr
     assert '"analytics_enabled":false' in environment.replace(" ", "")
 
 
-@pytest.mark.parametrize(
-    "database", ["sqlite+aiosqlite:///{}/prefect.db", "postgresql+asyncpg://elsewhere/x"]
-)
-def test_an_error_of_the_database_says_no_value(tmp_path: Path, database: str) -> None:
+def test_an_error_of_the_database_says_no_value_and_what_is_deleted_is_overwritten(tmp_path: Path) -> None:
     """Prefect logs a statement that fails, and an answer may be among its values."""
-    Shredder(application, database.format(tmp_path))
-
-    async def fails() -> str:
-        engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/prefect.db")
-        async with engine.connect() as connection:
-            with pytest.raises(DBAPIError) as raised:
-                await connection.execute(text("INSERT INTO nowhere VALUES (:value)"), {"value": "kanarie"})
-        await engine.dispose()
-        return str(raised.value)
-
-    said = asyncio.run(fails())
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as another:
+        said, overwrites = another.submit(of_a_server, tmp_path).result(SECONDS)
 
     assert "INSERT INTO nowhere" in said
     assert "kanarie" not in said
+    assert overwrites == 1
+
+
+def of_a_server(folder: Path) -> tuple[str, int]:
+    """In a process of its own: what a failing statement says, and SQLite's ``secure_delete``."""
+    keep_databases_discreet()
+
+    async def fails() -> tuple[str, int]:
+        engine = create_async_engine(f"sqlite+aiosqlite:///{folder}/prefect.db")
+        async with engine.connect() as connection:
+            overwrites = (await connection.execute(text("PRAGMA secure_delete"))).scalar_one()
+            with pytest.raises(DBAPIError) as raised:
+                await connection.execute(text("INSERT INTO nowhere VALUES (:value)"), {"value": "kanarie"})
+        await engine.dispose()
+        return str(raised.value), overwrites
+
+    return asyncio.run(fails())
 
 
 def get(

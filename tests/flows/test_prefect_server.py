@@ -13,7 +13,7 @@ import pytest
 from meldbalie.flows.operator.prefect_server import Guard
 from meldbalie.flows.operator.prefect_shredder import keep_databases_discreet
 from meldbalie.tests.prefect_server import PrefectServer
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -99,8 +99,13 @@ def of_a_server(folder: Path) -> tuple[str, int]:
     """In a process of its own: what a failing statement says, and SQLite's ``secure_delete``."""
     keep_databases_discreet()
 
+    def as_elsewhere(connection: Any, _: object) -> None:
+        """Debian's SQLite overwrites of itself, others do not."""
+        connection.cursor().execute("PRAGMA secure_delete=OFF")
+
     async def fails() -> tuple[str, int]:
         engine = create_async_engine(f"sqlite+aiosqlite:///{folder}/prefect.db")
+        event.listen(engine.sync_engine, "connect", as_elsewhere)
         async with engine.connect() as connection:
             overwrites = (await connection.execute(text("PRAGMA secure_delete"))).scalar_one()
             with pytest.raises(DBAPIError) as raised:

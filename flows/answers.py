@@ -5,6 +5,8 @@ before them (``seen``). The database says which number was applied last, so that
 after a kill, is applied once; what was decided since is never overruled unseen.
 """
 
+import hashlib
+import json
 import logging
 import re
 from collections.abc import Generator, Mapping
@@ -47,9 +49,10 @@ def take_answer(place: Records, reference: str, number: int, response: Mapping[s
     """Apply a filled-in form once; gives what came of it in a word or two."""
     given = {key: value for key, value in response.items() if value not in ("", None)}
     pin, account = str(given.pop("pin", "")), str(given.pop("account", ""))
+    submitted = _digest(given)
     try:
         with _refusing_the_unforeseen(reference):
-            if _was_taken_before(place, reference, number):
+            if _was_taken_before(place, reference, number, submitted):
                 return "applied before"
             _take_kept_text(place, reference, given)
             order = _checked(given)
@@ -57,14 +60,31 @@ def take_answer(place: Records, reference: str, number: int, response: Mapping[s
             check_account(place.config, order.who, account)
             _refuse_unoffered(place, order)
             proof = prove(place, order, pin) if needs_proof(order) else ""
-            return _apply(place, reference, number, order, seen=_seen(given), proof=proof, account=account)
+            return _apply(
+                place,
+                reference,
+                number,
+                order,
+                submitted=submitted,
+                seen=_seen(given),
+                proof=proof,
+                account=account,
+            )
     except Refused as refusal:
         _note_refusal(place, reference, number, str(refusal), given)
         return "refused"
 
 
 def _apply(
-    place: Records, reference: str, number: int, order: Order, *, seen: int | None, proof: str, account: str
+    place: Records,
+    reference: str,
+    number: int,
+    order: Order,
+    *,
+    submitted: str | None,
+    seen: int | None,
+    proof: str,
+    account: str,
 ) -> str:
     with place.database.unit_of_work() as session:
         subject = ticket_called(session, reference)
@@ -80,14 +100,20 @@ def _apply(
             ask_for_link(place, session, subject, order, history, account=account)
             return "asked for proof"
         carry_out(place, session, subject, order, proof=proof, account=account)
+        row.last_done = submitted
     return "applied"
 
 
-def _was_taken_before(place: Records, reference: str, number: int) -> bool:
-    """Whether a form was dealt with already: looked at before its PIN is, so that a wrong one counts once."""
-    with place.database.reading() as session:
-        row = session.get(DeskRun, ticket_called(session, reference).id)
-        return row is not None and _is_of(row, number)
+def _was_taken_before(place: Records, reference: str, number: int, submitted: str | None) -> bool:
+    """Whether a form was dealt with already: looked at before its PIN is, so that a wrong one counts once.
+
+    Prefect can say that it could not take an answer which it keeps, and its handler presses again.
+    """
+    with place.database.unit_of_work() as session:
+        row = desk_run_of(session, ticket_called(session, reference))
+        if not _is_of(row, number) and submitted and row.last_done == submitted:
+            row.applied = number
+        return row.applied == number
 
 
 def _is_of(row: DeskRun, number: int) -> bool:
@@ -198,6 +224,13 @@ def _take_kept_text(place: Records, reference: str, given: dict[str, Any]) -> No
     if kept["action"] != given.get("action"):
         raise Refused(f"your kept text is for {kept['action']!r}: type another one, or untick it")
     given["text"] = "\n\n".join(filter(None, (kept["text"], given.get("text"))))
+
+
+def _digest(given: Mapping[str, Any]) -> str | None:
+    """What tells a form that is submitted twice: the same words over the same history."""
+    if "seen" not in given:
+        return None
+    return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
 
 
 def _seen(given: Mapping[str, Any]) -> int | None:

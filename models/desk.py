@@ -21,7 +21,8 @@ class DeskRun(Base):
     nothing while it was not told all of it; ``shown_until`` is when that may change with nothing happening.
     ``not_done`` is what was refused, by handler: why, until something else of theirs is done, and the text,
     until the same action is, so that nobody types it twice. ``refused_because`` is why an answer of nobody
-    known was refused.
+    known was refused. ``last_done`` is a digest of what was last carried out: its handler may press
+    *Submit* twice.
     """
 
     __tablename__ = "desk_runs"
@@ -36,6 +37,7 @@ class DeskRun(Base):
     shown_until: Mapped[datetime | None] = mapped_column(index=True)
     refused_because: Mapped[str | None] = mapped_column(SealedText)
     not_done: Mapped[dict[str, Any] | None] = mapped_column(SealedJson)
+    last_done: Mapped[str | None] = mapped_column(SealedText)
 
     ticket: Mapped[Ticket] = relationship()
 

@@ -151,7 +151,7 @@ def _erase_words(session: Session, ticket: Ticket) -> None:
         session.execute(delete(table).where(table.ticket_id == ticket.id))
     silent = {"subject": "", "text": "", "message_id_digest": None}
     session.execute(update(Message).where(Message.ticket_id == ticket.id).values(silent))
-    nothing = {"not_done": None, "refused_because": None}
+    nothing = {"not_done": None, "refused_because": None, "last_done": None}
     session.execute(update(DeskRun).where(DeskRun.ticket_id == ticket.id).values(nothing))
 
 

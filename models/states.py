@@ -57,7 +57,7 @@ def reasons_to_close(state: TicketState) -> tuple[CloseReason, ...]:
     """The reasons for which a ticket in this state can be closed, in one act; none where it is closed."""
     if state is S.CLOSED:
         return ()
-    unfit = OF_A_PROBLEM if state is S.RECEIVED else frozenset[CloseReason]()
+    unfit = OF_A_PROBLEM if state in (S.RECEIVED, S.INVALID) else frozenset[CloseReason]()
     return tuple(reason for reason in CloseReason if reason not in unfit)
 
 

@@ -102,6 +102,22 @@ def test_an_error_that_nobody_foresaw_leaves_a_form_that_works_and_the_text(
     assert len(outbox(reported, MailKind.ANSWER)) == 1
 
 
+def test_what_is_submitted_again_from_the_same_page_is_done_once_and_not_refused(reported: World) -> None:
+    """Prefect may say of an answer that it could not take it, and keep it."""
+    note = {"action": "note for the team", "text": TEXT, "seen": seen(reported)}
+    confirm = {"action": "confirm", "seen": seen(reported)}
+    assert fills_in(reported.place, FIRST, **confirm) == "applied"
+    before = history(reported, FIRST)
+
+    assert fills_in(reported.place, FIRST, **confirm) == "applied before"
+
+    assert "Not done" not in card(reported)
+    assert history(reported, FIRST) == before
+    assert fills_in(reported.place, FIRST, **confirm | {"seen": seen(reported)}) == "refused"
+    for over in (seen(reported), seen(reported) + 1):
+        assert fills_in(reported.place, FIRST, **note | {"seen": over}) == "applied"
+
+
 def test_the_kept_text_of_another_act_is_not_sent_to_the_reporter(reported: World) -> None:
     note = {"action": "note for the team", "text": TEXT, "severity": "low"}
     assert fills_in(reported.place, FIRST, **note) == "refused"

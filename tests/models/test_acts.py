@@ -250,16 +250,17 @@ def test_a_ticket_is_closed_in_one_act_from_where_it_stands(
         assert ticket.waiting_on is not WaitingOn.REPORTER or state is S.INVALID
 
 
+@pytest.mark.parametrize("state", [S.RECEIVED, S.INVALID])
 @pytest.mark.parametrize("reason", sorted(OF_A_PROBLEM))
 def test_that_there_was_a_problem_is_confirmed_before_it_is_closed_as_solved(
-    database: Database, reason: CloseReason
+    database: Database, reason: CloseReason, state: TicketState
 ) -> None:
-    reference = ticket_in(database, S.RECEIVED)
+    reference = ticket_in(database, state)
 
     refusal = str(refused(database, reference, lambda session, ticket: close(session, ticket, reason)))
 
     assert "says that there was a problem: confirm or accept it first" in refusal
-    assert reason not in reasons_to_close(S.RECEIVED)
+    assert reason not in reasons_to_close(state)
     assert set(CloseReason) == {*reasons_to_close(S.VALID)}
 
 

@@ -112,6 +112,7 @@ def test_the_sealed_columns_are_those_of_the_design() -> None:
         "attachments.name",
         "confirmations.outcome",
         "confirmations.wanted",
+        "desk_runs.last_done",
         "desk_runs.not_done",
         "desk_runs.refused_because",
         "events.because",

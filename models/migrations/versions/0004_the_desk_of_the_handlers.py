@@ -116,6 +116,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("shown", sa.JSON(), nullable=True))
         batch_op.add_column(sa.Column("shown_until", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("not_done", sa.LargeBinary(), nullable=True))
+        batch_op.add_column(sa.Column("last_done", sa.LargeBinary(), nullable=True))
         batch_op.create_index(batch_op.f("ix_desk_runs_run_id"), ["run_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_desk_runs_shown_until"), ["shown_until"], unique=False)
 
@@ -163,6 +164,7 @@ def downgrade() -> None:
     with op.batch_alter_table("desk_runs", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_desk_runs_shown_until"))
         batch_op.drop_index(batch_op.f("ix_desk_runs_run_id"))
+        batch_op.drop_column("last_done")
         batch_op.drop_column("not_done")
         batch_op.drop_column("shown_until")
         batch_op.drop_column("shown")

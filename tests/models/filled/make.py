@@ -168,6 +168,7 @@ def _at_work(session: Session) -> None:
     run.shown = {"name": "CVD-2026-0003", "state": "Received", "tags": ["triage"], "digest": "a", "number": 2}
     run.shown_until, run.refused_because = ARRIVED + 6 * DAY, "is closed"
     run.was_refused("Fatima", because="is closed", action="close", text="Thank you.")
+    run.last_done = "a digest"
 
 
 def _handled(session: Session) -> None:

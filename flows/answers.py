@@ -5,15 +5,11 @@ before them (``seen``). The database says which number was applied last, so that
 after a kill, is applied once; what was decided since is never overruled unseen.
 """
 
-import hashlib
-import json
 import logging
-import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -29,8 +25,9 @@ from . import bulk_acts
 from .accounts import check_account
 from .acting import Action, Order, carry_out, needs_proof
 from .answer_templates import answer_templates
-from .decided import refuse_if_decided_since
+from .decided import refuse_if_closed_after, refuse_if_decided_since
 from .discretion import place_of
+from .filled_in import NOT_THE_CARDS, as_order, digest, seen_in
 from .handlers import handler_called
 from .installation import Records
 from .proof import ask_for_link, prove
@@ -39,23 +36,19 @@ from .shifts import tell
 #: What ends a ticket: a word of the reporter in between may say why not to.
 ENDS = frozenset({Action.CLOSE, Action.JOIN})
 NOT_IN_TIME = "it was not confirmed by the link in time; nothing was applied: ask for it again"
-#: Fields that say a day and a time; a number would be read as seconds, and a day alone as its midnight.
-MOMENTS = ("embargo_ends_at", "happened_at")
-DAY_FIRST = re.compile(r"(\d{1,2})-(\d{1,2})-(\d{4})(?=[ T])")
-A_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?")
 
 
 def take_answer(place: Records, reference: str, number: int, response: Mapping[str, Any]) -> str:
     """Apply a filled-in form once; gives what came of it in a word or two."""
     given = {key: value for key, value in response.items() if value not in ("", None)}
     pin, account = str(given.pop("pin", "")), str(given.pop("account", ""))
-    submitted = _digest(given)
+    submitted = digest(given)
     try:
         with _refusing_the_unforeseen(reference):
             if _was_taken_before(place, reference, number, submitted):
                 return "applied before"
             _take_kept_text(place, reference, given)
-            order = _checked(given)
+            order = as_order(given)
             handler_called(place, order.who)
             check_account(place.config, order.who, account)
             _refuse_unoffered(place, order)
@@ -66,7 +59,7 @@ def take_answer(place: Records, reference: str, number: int, response: Mapping[s
                 number,
                 order,
                 submitted=submitted,
-                seen=_seen(given),
+                seen=seen_in(given),
                 proof=proof,
                 account=account,
             )
@@ -92,7 +85,7 @@ def _apply(
         row = desk_run_of(session, subject)
         if _is_of(row, number):
             return "applied before"
-        history = row.asked_after if seen is None else seen
+        history = _history_before(row, seen)
         refuse_if_decided_since(place, subject, history, ends=order.action in ENDS)
         row.applied = number
         row.was_done(order.who, order.action)
@@ -153,6 +146,9 @@ def _carry_out_confirmed(place: Records, number: int, reference: str, order: Ord
         row.was_done(order.who, order.action)
         handler_called(place, order.who)
         refuse_if_decided_since(place, subject, confirmed.seen, ends=order.action in ENDS)
+        if order.action is Action.JOIN:
+            other = ticket_called(session, order.belongs_to)
+            refuse_if_closed_after(place, other, confirmed.made_at)
         carry_out(place, session, subject, order, proof="link", account=confirmed.account)
         confirmations.was_done(session, confirmed, confirmations.DONE, now=place.clock())
 
@@ -226,19 +222,13 @@ def _take_kept_text(place: Records, reference: str, given: dict[str, Any]) -> No
     given["text"] = "\n\n".join(filter(None, (kept["text"], given.get("text"))))
 
 
-def _digest(given: Mapping[str, Any]) -> str | None:
-    """What tells a form that is submitted twice: the same words over the same history."""
-    if "seen" not in given:
-        return None
-    return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
-
-
-def _seen(given: Mapping[str, Any]) -> int | None:
-    """How much of the history the card showed."""
-    seen = given.get("seen")
-    if seen is None or isinstance(seen, int):
-        return seen
-    raise Refused("the field 'Events on the card' is not a number: leave it as it is")
+def _history_before(row: DeskRun, seen: int | None) -> int:
+    """How much of the history the handler had before them; no card showed more than the last one."""
+    if seen is None:
+        return row.asked_after
+    if not 0 <= seen <= row.asked_after:
+        raise Refused(NOT_THE_CARDS)
+    return seen
 
 
 def _refuse_unoffered(place: Records, order: Order) -> None:
@@ -254,27 +244,6 @@ def _refuse_unoffered(place: Records, order: Order) -> None:
     for field, names in known.items():
         if getattr(order, field) and getattr(order, field) not in names:
             raise Refused(f"{field.replace('_', ' ')}: choose one of those that the form offers")
-
-
-def _checked(given: Mapping[str, Any]) -> Order:
-    moments = {name: _year_first(str(given[name]).strip()) for name in MOMENTS if name in given}
-    for name, written in moments.items():
-        if not A_MOMENT.fullmatch(written):
-            raise Refused(f"{name.replace('_', ' ')}: write a day and a time, such as 2026-12-01 17:00")
-    try:
-        return Order.model_validate({**given, **moments})
-    except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}"
-            for one in error.errors(include_input=False, include_url=False, include_context=False)
-        )
-        raise Refused(f"the form cannot be read: {wrong}") from None
-
-
-def _year_first(written: str) -> str:
-    """A moment with its day as computers write it, where it is written as in Dutch: ``31-12-2026 17:00``."""
-    day = DAY_FIRST.match(written)
-    return f"{day[3]}-{int(day[2]):02}-{int(day[1]):02}{written[day.end() :]}" if day else written
 
 
 def _note_refusal(

@@ -1,5 +1,6 @@
 """What was decided since somebody looked is never overruled unseen: by form, by link, by mail or in bulk."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from ..models.errors import Refused
@@ -50,7 +51,16 @@ def refuse_if_decided_after(place: Records, subject: Ticket, at: datetime, *, by
 
 def refuse_if_closed_since(place: Records, other: Ticket, seen: int) -> None:
     """Refuse to join anything with a ticket that was closed after ``seen`` so many events of its history."""
-    for entry in other.history[seen:]:
+    _refuse_a_closing(place, other, other.history[seen:])
+
+
+def refuse_if_closed_after(place: Records, other: Ticket, at: datetime) -> None:
+    """Refuse to join anything with a ticket that was closed after the link for it was asked for."""
+    _refuse_a_closing(place, other, [entry for entry in other.history if entry.at > at])
+
+
+def _refuse_a_closing(place: Records, other: Ticket, since: Sequence[Event]) -> None:
+    for entry in since:
         if entry.kind == "moved" and entry.facts["to"] == TicketState.CLOSED:
             was_closed = f"{other.reference} was closed by {entry.actor} at {local(place, entry.at)}"
             raise Refused(f"{was_closed} meanwhile; nothing of yours was applied: {AGAIN}")

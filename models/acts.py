@@ -31,7 +31,7 @@ from .states import (
     reasons_to_close,
     way_to_closed,
 )
-from .telling import mail_reporter, tell_without_mail
+from .telling import can_be_reached, mail_reporter, tell_without_mail
 from .ticket import Direction, Event, Message, Ticket, WaitingOn
 from .winding import wind
 
@@ -260,12 +260,19 @@ def _move(
 ) -> None:
     hold(session, ticket)
     moved = ticket.move_to(state, by=by, at=now, because=because)
-    ticket.wait_for(NEXT_TO_ACT.get(state, ticket.waiting_on), by=by, at=now)
+    ticket.wait_for(_next_to_act(session, ticket), by=by, at=now)
     if state in (TicketState.VALID, TicketState.ACCEPTED):
         let_go(session, ticket, now=now)
     _tell_reporter(session, ticket, moved)
     wind(session, ticket, promise, now=now)
     pass_on(session, ticket, by=by, now=now)
+
+
+def _next_to_act(session: Session, ticket: Ticket) -> WaitingOn:
+    """Who is waited for now; nobody who cannot be reached, since clocks would stand still in vain."""
+    following = NEXT_TO_ACT.get(ticket.state, ticket.waiting_on)
+    waits_in_vain = following is WaitingOn.REPORTER and not can_be_reached(session, ticket)
+    return WaitingOn.HANDLER if waits_in_vain else following
 
 
 def _tell_reporter(session: Session, ticket: Ticket, moved: Event) -> None:

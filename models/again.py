@@ -12,14 +12,15 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from .clocks import Clock, ClockKind
+from .copies import waiting_copy
 from .errors import Refused
-from .filing import Received, ReceivedFile, open_ticket
+from .filing import UNJUDGED, Received, ReceivedFile, open_ticket
 from .holding import hold
 from .owners import Owner
 from .progress import pass_on
 from .promise import Promise
 from .routing import route
-from .states import TicketState
+from .states import CloseReason, TicketState
 from .suggestions import Suggestion
 from .ticket import Event, Ticket
 from .winding import wind
@@ -117,7 +118,7 @@ def _second(
     arrived_at: datetime,
     now: datetime,
 ) -> Ticket:
-    received = _as_received(ticket, arrived_at)
+    received = _as_received(ticket, arrived_at, may_be_answered=_is_a_report(session, ticket))
     second = open_ticket(session, received, promise, now=now, linked_to=ticket, given_to=owner)
     second.report.message_id_digest = ticket.report.message_id_digest
     second.reporter.shares_identity = ticket.reporter.shares_identity
@@ -125,7 +126,13 @@ def _second(
     return second
 
 
-def _as_received(ticket: Ticket, arrived_at: datetime) -> Received:
+def _is_a_report(session: Session, ticket: Ticket) -> bool:
+    """Whether no human need say so first, as of a machine's mail, or of what was called spam."""
+    copy = waiting_copy(session, ticket)
+    return ticket.close_reason is not CloseReason.SPAM and (copy is None or copy.problem != UNJUDGED)
+
+
+def _as_received(ticket: Ticket, arrived_at: datetime, *, may_be_answered: bool) -> Received:
     report, who = ticket.report, ticket.reporter
     return Received(
         arrived_at=arrived_at,
@@ -141,6 +148,7 @@ def _as_received(ticket: Ticket, arrived_at: datetime) -> Received:
         fingerprint=who.fingerprint,
         was_encrypted=ticket.was_encrypted,
         signature=ticket.signature,
+        may_be_answered=may_be_answered,
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import ForeignKey, Index, or_, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from .base import Base
+from .desk import desk_run_of
 from .errors import Refused
 from .holding import hold
 from .links import new_token, token_hash
@@ -28,6 +29,7 @@ NOT_DONE = "not done: "
 DONE_IN_PART = "done in part: "
 #: The outcome of one whose place another took that the same person asked for later.
 REPLACED = "replaced"
+NOT_SO = "something else was asked for before it was confirmed, so it was not done"
 #: The outcome of one that nobody confirmed in time.
 EXPIRED = "expired"
 #: The fact of a mail that holds the token of its link, and is forgotten once it has left.
@@ -99,7 +101,7 @@ def ask(
         )
     if ticket is not None:
         hold(session, ticket)
-        _replace(session, ticket, who.name, now=now)
+        _replace(session, ticket, who.name, action, now=now)
         known = {"account": account} if account else {}
         ticket.record("proof_asked", by=who.name, at=now, action=action, **known)
     token = new_token()
@@ -192,8 +194,11 @@ def renew_link(mail: Mail, asked: Confirmation) -> str:
     return token
 
 
-def _replace(session: Session, ticket: Ticket, who: str, *, now: datetime) -> None:
-    """Let go of what a person asked on a ticket and has not confirmed; hold the ticket first."""
+def _replace(session: Session, ticket: Ticket, who: str, action: str, *, now: datetime) -> None:
+    """Let go of what a person asked on a ticket and has not confirmed; hold the ticket first.
+
+    The text of another action is kept for them, as of what is refused.
+    """
     found = select(Confirmation).where(
         Confirmation.ticket_id == ticket.id,
         Confirmation.who == who,
@@ -201,6 +206,8 @@ def _replace(session: Session, ticket: Ticket, who: str, *, now: datetime) -> No
         Confirmation.done_at.is_(None),
     )
     for asked in session.scalars(found.with_for_update(skip_locked=True)):  # a locked one is being confirmed
+        if asked.action != action and (written := str(asked.wanted.get("text", ""))):
+            desk_run_of(session, ticket).was_refused(who, because=NOT_SO, action=asked.action, text=written)
         was_done(session, asked, REPLACED, now=now)
         _call_off(session, asked)
 

@@ -33,7 +33,7 @@ def tell_reporter(
         raise Refused(f"{ticket.reference} is closed: no more than a note can be added to it")
     if not text.strip():
         raise Refused("the message has no text: write what the reporter should read")
-    if asks and reporter_of(ticket) is None and not has_link(session, ticket):
+    if asks and not can_be_reached(session, ticket):
         raise Refused(
             f"nobody can be asked: the report of {ticket.reference} came without an address, and no link"
             " was given out"
@@ -56,6 +56,11 @@ def tell_reporter(
         now=now,
     )
     return message
+
+
+def can_be_reached(session: Session, ticket: Ticket) -> bool:
+    """Whether the reporter gets mail, or has a link that shows them what is asked."""
+    return reporter_of(ticket) is not None or has_link(session, ticket)
 
 
 def note(session: Session, ticket: Ticket, *, text: str, by: str, now: datetime) -> None:

@@ -71,6 +71,8 @@ def seen(world: World) -> int:
             {"action": "note a milestone", "milestone": "public", "happened_at": "0001-01-01T00:00"},
         ),
         ("seen", {**ANSWER, "seen": "abc", "no_date_because": "later"}),
+        ("more seen than shown", {**ANSWER, "seen": 999, "no_date_because": "later"}),
+        ("less seen than nothing", {**ANSWER, "seen": -1, "no_date_because": "later"}),
         ("owner", {"action": "assign", "assign_to": TEXT}),
         ("milestone's name", {"action": "note a milestone", "milestone": TEXT}),
         ("who", {**ANSWER, "who": TEXT, "no_date_because": "later"}),
@@ -104,7 +106,6 @@ def test_an_error_that_nobody_foresaw_leaves_a_form_that_works_and_the_text(
 
 def test_what_is_submitted_again_from_the_same_page_is_done_once_and_not_refused(reported: World) -> None:
     """Prefect may say of an answer that it could not take it, and keep it."""
-    note = {"action": "note for the team", "text": TEXT, "seen": seen(reported)}
     confirm = {"action": "confirm", "seen": seen(reported)}
     assert fills_in(reported.place, FIRST, **confirm) == "applied"
     before = history(reported, FIRST)
@@ -114,8 +115,9 @@ def test_what_is_submitted_again_from_the_same_page_is_done_once_and_not_refused
     assert "Not done" not in card(reported)
     assert history(reported, FIRST) == before
     assert fills_in(reported.place, FIRST, **confirm | {"seen": seen(reported)}) == "refused"
-    for over in (seen(reported), seen(reported) + 1):
-        assert fills_in(reported.place, FIRST, **note | {"seen": over}) == "applied"
+    for _ in range(2):
+        note = {"action": "note for the team", "text": TEXT, "seen": seen(reported)}
+        assert fills_in(reported.place, FIRST, **note) == "applied"
 
 
 def test_the_kept_text_of_another_act_is_not_sent_to_the_reporter(reported: World) -> None:
@@ -246,6 +248,22 @@ def confirmed(world: World, wanted: dict[str, Any]) -> int:
     with world.place.database.unit_of_work() as session:
         session.get_one(Confirmation, number).confirmed_at = world.present()
     return number
+
+
+def test_a_ticket_is_not_joined_by_link_with_one_that_was_closed_meanwhile(reported: World) -> None:
+    reported.arrives(reported.reports())
+    goes_round(reported)
+    does(reported, SECOND, acts.accept)
+    number = confirmed(
+        reported, {"action": "join: it belongs to another ticket", "who": "Balie", "belongs_to": SECOND}
+    )
+    reported.present.now += timedelta(minutes=1)
+    does(reported, SECOND, acts.close, reason=CloseReason.REMEDIATED)
+
+    carry_out_confirmed(reported.place, number)
+
+    assert "CVD-2026-0002 was closed by Balie at " in card(reported)
+    assert "linked" not in history(reported, FIRST)
 
 
 def test_a_bulk_act_that_was_confirmed_leaves_alone_what_was_decided_since(reported: World) -> None:

@@ -7,11 +7,12 @@ import pytest
 from meldbalie.models import acts
 from meldbalie.models.again import earlier_of, reopen, split
 from meldbalie.models.clocks import ClockKind
+from meldbalie.models.copies import waiting_copy
 from meldbalie.models.delivery import claim_next, was_delivered
 from meldbalie.models.errors import Refused
-from meldbalie.models.filing import open_ticket
+from meldbalie.models.filing import UNJUDGED, open_ticket
 from meldbalie.models.ladder import climb, due_clocks
-from meldbalie.models.outbox import Mail, MailKind
+from meldbalie.models.outbox import Mail, MailKind, MailState
 from meldbalie.models.session import Database
 from meldbalie.models.states import CloseReason
 from meldbalie.models.ticket import Ticket, ticket_called
@@ -142,6 +143,53 @@ def test_a_report_of_nobody_is_reopened_without_a_receipt(database: Database) ->
     with database.reading() as session:
         again = ticket_called(session, SECOND)
         assert "receipt" not in [kind for kind, _ in written(again, mails(session))]
+
+
+def a_machines_mail(database: Database) -> None:
+    """A mailing list opened a ticket, and nobody has said that it is a report."""
+    reported(database, replace(REPORT, may_be_answered=False))
+    with database.unit_of_work() as session:
+        add_owner(session, "Network team", NETWORK_TEAM)
+
+
+def test_a_part_of_what_no_human_has_judged_waits_for_that_as_well(database: Database) -> None:
+    a_machines_mail(database)
+    assert was_split(database) == SECOND
+
+    with database.reading() as session:
+        part = ticket_called(session, SECOND)
+        assert MailKind.RECEIPT not in [kind for kind, _ in written(part, mails(session))]
+        copy = waiting_copy(session, part)
+        assert copy is not None
+        assert (copy.state, copy.problem) == (MailState.HELD, UNJUDGED)
+
+
+def test_once_a_human_has_said_that_it_is_a_report_its_part_is_shared(database: Database) -> None:
+    a_machines_mail(database)
+    with database.unit_of_work() as session:
+        acts.confirm(session, ticket_called(session, FIRST), now=ARRIVED + HOUR, **BY)
+    was_split(database)
+
+    with database.reading() as session:
+        part = ticket_called(session, SECOND)
+        assert MailKind.RECEIPT in [kind for kind, _ in written(part, mails(session))]
+        assert waiting_copy(session, part) is None
+
+
+def test_what_was_called_spam_is_not_shared_because_it_is_taken_up_again(database: Database) -> None:
+    reported(database)
+    who: dict[str, Any] = {"by": "Fatima", "because": "", "promise": PROMISE, "now": ARRIVED + DAY}
+    with database.unit_of_work() as session:
+        acts.close(session, ticket_called(session, FIRST), reason=CloseReason.SPAM, **who)
+    assert reopened(database) == SECOND
+
+    with database.reading() as session:
+        copy = waiting_copy(session, ticket_called(session, SECOND))
+        assert copy is not None
+        assert copy.problem == UNJUDGED
+    with database.unit_of_work() as session:
+        acts.confirm(session, ticket_called(session, SECOND), now=LATER + HOUR, **BY)
+        assert waiting_copy(session, ticket_called(session, SECOND)) is None
 
 
 def test_an_open_ticket_is_not_reopened(database: Database) -> None:

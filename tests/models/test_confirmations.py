@@ -26,6 +26,7 @@ from meldbalie.models.confirmations import (
     was_done,
 )
 from meldbalie.models.delivery import claim_next, was_delivered, was_held
+from meldbalie.models.desk import desk_run_of
 from meldbalie.models.errors import Refused
 from meldbalie.models.links import new_token
 from meldbalie.models.outbox import Mail, MailKind, MailState
@@ -114,6 +115,20 @@ def everything_stored(database: Database) -> bytes:
             for row in session.execute(text(f'SELECT * FROM "{table}"')).tuples():
                 values += [bytes(v) if isinstance(v, bytes | memoryview) else str(v).encode() for v in row]
     return b"\n".join(values)
+
+
+@pytest.mark.parametrize(("action", "keeps"), [("release", True), ("close", False)])
+def test_the_text_of_another_act_that_was_not_confirmed_is_kept_for_its_writer(
+    database: Database, reference: str, action: str, keeps: bool
+) -> None:
+    asks(database, reference)
+    asks(database, reference, action=action, wanted={}, now=NOW + HOUR)
+
+    with database.unit_of_work() as session:
+        kept = desk_run_of(session, ticket_called(session, reference)).not_done
+    assert (kept is not None) is keeps
+    if kept:
+        assert (kept["Fatima"]["action"], kept["Fatima"]["text"]) == ("close", WANTED["text"])
 
 
 def test_asking_writes_one_mail_and_says_so_in_the_history(database: Database, reference: str) -> None:

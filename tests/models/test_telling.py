@@ -136,6 +136,22 @@ def test_nobody_waits_for_one_who_cannot_be_asked(database: Database) -> None:
         assert ticket_called(session, reference).history[-1].kind == "unreachable"
 
 
+@pytest.mark.parametrize(("has_link", "waits_for"), [(True, WaitingOn.REPORTER), (False, WaitingOn.HANDLER)])
+def test_what_is_not_confirmed_waits_for_a_reporter_who_can_read_so(
+    database: Database, has_link: bool, waits_for: WaitingOn
+) -> None:
+    reference = reported(database, ANONYMOUS)
+    who: dict[str, Any] = {"by": "Fatima", "because": "How?", "promise": PROMISE, "now": NOW}
+    with database.unit_of_work() as session:
+        ticket = ticket_called(session, reference)
+        if has_link:
+            make_link(session, ticket, at=ARRIVED)
+        acts.invalidate(session, ticket, **who)
+
+    with database.reading() as session:
+        assert ticket_called(session, reference).waiting_on is waits_for
+
+
 @pytest.mark.parametrize("text", ["", " \n"])
 @pytest.mark.parametrize("asks", [False, True])
 def test_a_message_without_words_is_refused(database: Database, asks: bool, text: str) -> None:

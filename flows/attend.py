@@ -45,6 +45,10 @@ LOOK_BACK = 1_000  # events: those of transactions that end later than one that 
 AT_ONCE = 10  # tickets shown before it is looked again whether somebody pressed Resume
 OUTAGE_SECONDS = 5.0
 LATELY = timedelta(days=1)
+GIVEN_UP = (
+    "a form was answered of a ticket that the database does not know, as after restoring an older one; the"
+    " answer is deleted unread: tell the handlers to look which ticket it is now, and to decide again"
+)
 
 
 @flow(name="attend", flow_run_name="attend", on_crashed=[begin_again])
@@ -174,15 +178,28 @@ class Desk:
         return reference if is_ours else None
 
     def _end_if_stray(self, run: FlowRun) -> None:
-        """End a run that was started by hand, or whose ticket another one shows."""
-        reference = self._ticket_of_stray(run)
+        """End a run that was started by hand, whose ticket another one shows, or that is of none."""
+        reference, key, run_id = self._ticket_of_stray(run), run.idempotency_key, str(run.id)
         shows = select(DeskRun.run_id).join(Ticket).where(Ticket.reference == reference)
         with self._place.database.reading() as session:
             shown_by = session.scalars(shows).one_or_none()
-        if run.idempotency_key is None or shown_by not in (None, str(run.id)):
-            answers = runs.end(self._client, str(run.id), "Superseded", "another run shows this ticket")
-            if reference and answers:
-                self._take(reference, answers, str(run.id))
+        if key is None or shown_by not in (None, run_id):
+            self._end(run_id, "another run shows this ticket", reference)
+        elif reference is None and showing.is_ours(key) and self._ticket_of(run_id) is None:
+            self._end(run_id, "the database has no such ticket", None, was=key.partition("/")[0])
+
+    def _end(self, run_id: str, why: str, reference: str | None, *, was: str = "a run made by hand") -> None:
+        """End a run for good; what was answered is applied first, or deleted where no ticket is known."""
+        answers = runs.end(self._client, run_id, "Superseded", why)
+        if not answers:
+            return
+        if reference is not None:
+            self._take(reference, answers, run_id)
+        else:
+            for one in answers:
+                tell(f"{was}: {GIVEN_UP}", logging.ERROR)
+                runs.forget(self._client, run_id, one.number)
+        runs.end(self._client, run_id, "Superseded", why)
 
     def _news(self) -> list[str]:
         """The tickets of events that were not seen yet, and those that are shown otherwise by now."""
@@ -211,7 +228,8 @@ class Desk:
             if reference := self._ticket_of(run_id):  # it was closed long ago
                 self._to_show[reference] = True
             else:
-                self._end_if_stray(run)
+                with _by_itself(f"run {run_id}"):
+                    self._end_if_stray(run)
 
 
 def _urgency(one: Shown) -> int:

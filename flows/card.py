@@ -89,19 +89,21 @@ def _lines(place: Records, session: Session, ticket: Ticket, row: DeskRun) -> It
     yield ""
     yield f"**The last of {len(ticket.history)} events**"
     events = [entry for entry in ticket.history if not says_nothing(place, entry)]
-    yield from (f"- {local(place, entry.at)} {told(place, entry)}" for entry in events[-LAST_EVENTS:])
+    yield from (
+        f"- {local(place, entry.at)} {told(place, entry, named=plain)}" for entry in events[-LAST_EVENTS:]
+    )
 
 
 def _what_went_wrong(row: DeskRun) -> Iterator[str]:
     if row.refused_because:
-        yield f"> **Not done:** {row.refused_because}"
+        yield f"> **Not done:** {plain(row.refused_because)}"
         yield ""
     for who, one in (row.not_done or {}).items():
         if one["because"]:
-            yield f"> **Not done:** {one['because']} ({who})"
+            yield f"> **Not done:** {plain(one['because'])} ({plain(who)})"
             yield ""
         if one["text"]:
-            kept = f"The text of {who} for *{one['action']}* is kept"
+            kept = f"The text of {plain(who)} for *{one['action']}* is kept"
             yield f"> {kept}: they may tick *use kept text* instead of typing it again."
             yield ""
 
@@ -110,7 +112,7 @@ def _asked_for_now(place: Records, session: Session, ticket: Ticket) -> Iterator
     """What a handler is to decide, or has decided and not confirmed."""
     for one in confirmations.open_for(session, ticket, place.clock()):
         until = local(place, one.expires_at)
-        yield f"- **Waits for {one.who}:** {one.action}, by the link in their mail, until {until}"
+        yield f"- **Waits for {plain(one.who)}:** {one.action}, by the link in their mail, until {until}"
     for one in open_suggestions(session, ticket):
         why = WHYS.get(one.why, one.why)
         yield f"- **May belong to {one.other.reference}** ({why}): join, or keep apart"
@@ -129,13 +131,13 @@ def _participants(place: Records, session: Session, ticket: Ticket) -> Iterator[
         if stand_in.is_away:
             yield f"{plain(stand_in.who.name) if stand_in.who else 'the desk'} (while the owner is away)"
     if ticket.handler:
-        yield f"{ticket.handler} (handler)"
-    others = [person.name for person in place.config.triage if person.name != ticket.handler]
+        yield f"{plain(ticket.handler)} (handler)"
+    others = [plain(person.name) for person in place.config.triage if person.name != ticket.handler]
     if others:
         yield f"{' and '.join(others)} (desk)"
     if (on_call := promise.rota.on_duty(now) or promise.on_call) is not None:
-        yield f"{on_call.name} (on call)"
-    yield promise.ibd.name
+        yield f"{plain(on_call.name)} (on call)"
+    yield plain(promise.ibd.name)
 
 
 def _publication(ticket: Ticket) -> str:

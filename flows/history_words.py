@@ -1,6 +1,6 @@
 """A ticket's history in words, for the card and the command line: a line for each event, without reasons."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -42,7 +42,7 @@ SENTENCES: Mapping[str, str] = {
     "clock_moved": "{clock}: due moved from {from} to {to}",
     "escalated": "{clock}: rung {rung} fired{breached}",
     "proof_asked": "{actor} has to confirm by mail: {action}",
-    "acknowledged": "{clock}: {actor} has seen rung {rung}",
+    "acknowledged": "{clock}: {actor} has seen rung {rung} (by {how})",
     "called_off": "{clock}: a mail of rung {rung} was not needed any more",
     "stood_in": "{owner} is away: {deputy} told instead",
     "reopened": "taken up again by {actor} as {other}",
@@ -55,6 +55,7 @@ SENTENCES: Mapping[str, str] = {
 #: What is told instead of these where a fact is empty or there is none.
 WITHOUT: Mapping[tuple[str, str], str] = {
     ("assigned", "to"): "given by {actor} to {handler}, who handles it",
+    ("acknowledged", "how"): "{clock}: {actor} has seen rung {rung}",
     ("embargo_proposed", "ends_at"): "{actor} took back the proposal to keep silent",
 }
 #: Who did something, where that is no name.
@@ -119,8 +120,8 @@ NAMES: Mapping[str, str] = {
 }
 
 
-def told(place: Records, entry: Event) -> str:
-    """What happened and by whom, with its facts."""
+def told(place: Records, entry: Event, *, named: Callable[[str], str] = str) -> str:
+    """What happened and by whom, with its facts; ``named`` is how a name is written where it is read."""
     sentence = next(
         (
             otherwise
@@ -129,8 +130,8 @@ def told(place: Records, entry: Event) -> str:
         ),
         SENTENCES.get(entry.kind),
     )
-    words = {name: _in_words(place, entry.kind, name, value) for name, value in entry.facts.items()}
-    words["actor"] = ACTORS.get(entry.actor, entry.actor)
+    words = {name: _in_words(place, entry.kind, name, value, named) for name, value in entry.facts.items()}
+    words["actor"] = ACTORS.get(entry.actor) or named(entry.actor)
     if entry.facts.get("clock") == "response" and was_for_nobody(entry.ticket, entry.at):
         words["in_time"] = NOBODY
     try:
@@ -151,7 +152,7 @@ def says_nothing(place: Records, entry: Event) -> bool:
     return local(place, was) == local(place, then)
 
 
-def _in_words(place: Records, kind: str, name: str, value: Any) -> str:
+def _in_words(place: Records, kind: str, name: str, value: Any, named: Callable[[str], str]) -> str:
     match name:
         case "clock":
             return title(value)
@@ -169,7 +170,7 @@ def _in_words(place: Records, kind: str, name: str, value: Any) -> str:
             return WHYS.get(value, str(value).replace("_", " "))
         case "problem" if kind == "undelivered":
             return reason_in_words(value)
-        case "mail" | "party" | "what":
+        case "mail" | "party" | "what" | "how":
             return NAMES.get(value, str(value).replace("_", " "))
         case _:
-            return str(value)
+            return named(str(value))

@@ -21,7 +21,7 @@ from prefect.client.schemas.objects import FlowRun, FlowRunInput, State, StateDe
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.input.run_input import keyset_from_base_key
-from prefect.states import Completed
+from prefect.states import Completed, Pending
 
 from .desk import in_states, of_flows
 from .view import View
@@ -130,18 +130,22 @@ def ask(
 def end(
     client: SyncPrefectClient, run_id: str, name: str, message: str, shown: View | None = None
 ) -> list[Given]:
-    """End a run, which then takes no answer any more, and leave nothing of its forms behind.
+    """End a run, which takes no answer any more, and leave nothing of its forms behind.
 
-    Gives what was answered to them, which stays until it is applied. A run that is gone is at its end.
+    Gives what was answered to them: until that is deleted the run is in hand and does not end, so that it is
+    found by whoever comes after a kill. A run that is gone is at its end.
     """
     run = UUID(run_id)
     try:
-        client.set_flow_run_state(run, Completed(name=name, message=message), force=True)
+        client.set_flow_run_state(run, Pending(name="Ending"), force=True)
+        if answers := _clear(client, run, keep=set()):
+            return answers
         if shown:
             client.update_flow_run(run, name=shown.name, tags=shown.tags)
-        return _clear(client, run, keep=set())
+        client.set_flow_run_state(run, Completed(name=name, message=message), force=True)
     except ObjectNotFound:
-        return []
+        pass
+    return []
 
 
 def given(client: SyncPrefectClient, run_id: str) -> list[Given]:

@@ -18,6 +18,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from ..models.desk import DeskRun, desk_run_of
 from ..models.states import CLOSE_LABELS
 from ..models.ticket import Ticket, ticket_called
+from ..models.vault import vault
 from . import acting, card, forms, runs, view
 from .answer_templates import answer_templates
 from .desk import local
@@ -157,11 +158,25 @@ def _code() -> str:
 
 def is_of(idempotency_key: str, reference: str, opened_at: datetime) -> bool:
     """Whether a run was made for this ticket, and not for that of another database's same number."""
-    return idempotency_key.startswith(f"{_once(reference, opened_at)}/")
+    return idempotency_key.startswith(f"{_ticket(reference, opened_at)}/")
+
+
+def is_ours(idempotency_key: str) -> bool:
+    """Whether this desk made a run, be it for a ticket that a restored database does not know."""
+    return idempotency_key.split("/")[2:3] == [_desk()]
 
 
 def _once(reference: str, opened_at: datetime) -> str:
+    return f"{_ticket(reference, opened_at)}/{_desk()}"
+
+
+def _ticket(reference: str, opened_at: datetime) -> str:
     return f"{reference}/{opened_at.isoformat()}"
+
+
+def _desk() -> str:
+    """What tells this desk from others on the same Prefect server, and stays when a backup is restored."""
+    return vault.keyed_digest("runs in Prefect")[:16]
 
 
 def _digest(shown: View, schema: dict[str, Any], written: str) -> str:

@@ -47,7 +47,7 @@ class Accounts:
             await self._app(scope, receive, send)
 
     def _refuse_inputs(self, scope: Scope) -> None:
-        if _is_posted(scope, "input") and self._account(scope):
+        if _is_posted(scope, "input") and self._account(scope) is not None:
             raise NotTaken(403, "An answer is given by the form: inputs of a run are not written here.")
 
     async def _insist(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
@@ -77,10 +77,12 @@ class Accounts:
         kept = [pair for pair in scope["headers"] if pair[0] not in {b"content-length", b"transfer-encoding"}]
         return {**scope, "headers": [*kept, length]}, body
 
-    def _account(self, scope: Scope) -> str:
-        """Whom the proxy names; nobody when a second header of that name says something as well."""
+    def _account(self, scope: Scope) -> str | None:
+        """Whom the proxy names; ``None`` where no proxy names anybody. Two names are a forgery."""
         named = [value for name, value in scope["headers"] if name == self._header]
-        return named[0].decode("utf-8", "replace") if len(named) == 1 else ""
+        if len(named) > 1:
+            raise NotTaken(403, "More than one account is named: the proxy has to overwrite the header.")
+        return named[0].decode("utf-8", "replace") if named else None
 
 
 def _is_posted(scope: Scope, what: str) -> bool:

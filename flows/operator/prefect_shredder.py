@@ -2,8 +2,8 @@
 
 A handler's answer lies in Prefect until it is applied, and is deleted then. SQLite leaves deleted
 rows in free pages and in its write-ahead log (seen: an answer could still be read there), so
-deleting overwrites, and after each deleted form the log is emptied. PostgreSQL frees such rows
-when it vacuums.
+deleting overwrites, and after a form was deleted, or what forms belong to, the log is emptied.
+PostgreSQL frees such rows when it vacuums.
 
 When a statement fails, Prefect logs it with its values, an answer among them (seen, over a locked database):
 its errors are made without values, on every database.
@@ -20,13 +20,15 @@ from sqlalchemy.engine import Connection, Engine, make_url
 
 from .prefect_server import App, Receive, Scope, Send
 
-FORM = re.compile(r".*/flow_runs/[0-9a-f-]{36}/input/[^/]+")
+#: What is deleted together with answers that lie in it.
+HOLDS_ANSWERS = re.compile(r".*/(flow_runs|deployments|flows)/[0-9a-f-]{36}(/input/[^/]+)?")
+MANY = "/bulk_delete"
 ATTEMPTS = 50
 PAUSE_SECONDS = 0.1
 
 
 class Shredder:
-    """Empties the write-ahead log whenever a form's answer was deleted."""
+    """Empties the write-ahead log whenever a form's answer may have been deleted."""
 
     def __init__(self, app: App, database_url: str) -> None:
         """Take the application and the URL of its database; only SQLite files concern us."""
@@ -34,15 +36,22 @@ class Shredder:
         is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
         self._app = app
         self._file = Path(str(url.database)) if is_file else None
-        self._at_work: set[asyncio.Future[None]] = set()
+        self._is_wanted = False
+        self._work: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does, and clear up afterwards."""
         await self._app(scope, receive, send)
-        if self._file is not None and scope["type"] == "http" and _deletes_a_form(scope):
-            work = asyncio.get_running_loop().run_in_executor(None, empty_log, self._file)
-            self._at_work.add(work)
-            work.add_done_callback(self._at_work.discard)
+        if self._file is not None and scope["type"] == "http" and _deletes_answers(scope):
+            self._is_wanted = True
+            if self._work is None or self._work.done():
+                self._work = asyncio.create_task(self._clear_up(self._file))
+
+    async def _clear_up(self, file: Path) -> None:
+        """Empty the log until nothing was deleted meanwhile: one time may do for many requests."""
+        while self._is_wanted:
+            self._is_wanted = False
+            await asyncio.to_thread(empty_log, file)
 
 
 def empty_log(file: Path) -> None:
@@ -56,8 +65,10 @@ def empty_log(file: Path) -> None:
     connection.close()
 
 
-def _deletes_a_form(scope: Scope) -> bool:
-    return scope["method"] == "DELETE" and FORM.fullmatch(scope["path"]) is not None
+def _deletes_answers(scope: Scope) -> bool:
+    if scope["method"] == "POST":
+        return scope["path"].endswith(MANY)
+    return scope["method"] == "DELETE" and HOLDS_ANSWERS.fullmatch(scope["path"]) is not None
 
 
 def keep_databases_discreet() -> None:

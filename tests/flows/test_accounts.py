@@ -19,6 +19,7 @@ from meldbalie.settings import CONFIG_VARIABLE, Person, Prefect, Rota, Settings,
 HEADER = "X-Remote-User"
 ANNE = ((b"x-remote-user", b"anne"),)
 RESUME = "/api/flow_runs/6a81406c-a5fc-47b5-b742-23c7b281c41c/resume"
+INPUT = "/api/flow_runs/6a81406c-a5fc-47b5-b742-23c7b281c41c/input"
 
 
 def person(name: str, account: str = "") -> Person:
@@ -99,7 +100,7 @@ def test_a_header_that_cannot_work_is_refused(
 
 
 def given(
-    *chunks: bytes, header: str = HEADER, headers: Sequence[tuple[bytes, bytes]] = ANNE
+    *chunks: bytes, header: str = HEADER, headers: Sequence[tuple[bytes, bytes]] = ANNE, path: str = RESUME
 ) -> tuple[int, Any]:
     """What a stand-in for Prefect is given of a request, or what it is refused with."""
     waiting = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
@@ -116,11 +117,11 @@ def given(
         message = await receive()
         length = dict(scope["headers"]).get(b"content-length", b"0")
         assert int(length) == len(message["body"])
-        assert not message.get("more_body")
+        assert path != RESUME or not message.get("more_body")
         await send({"status": 201})
         await send({"body": message["body"]})
 
-    scope = {"type": "http", "method": "POST", "path": RESUME, "headers": headers}
+    scope = {"type": "http", "method": "POST", "path": path, "headers": headers}
     asyncio.run(Accounts(prefect, header)(scope, receive, send))
     return sent[0]["status"], json.loads(sent[1]["body"])
 
@@ -141,10 +142,30 @@ def test_an_answer_without_a_form_stays_one() -> None:
     assert given(b'{"run_input": {"account": "bas"}}', header="") == (201, {"run_input": None})
 
 
-def test_a_name_in_two_headers_is_nobodys() -> None:
+@pytest.mark.parametrize("path", [RESUME, INPUT])
+@pytest.mark.parametrize("second", [b"anne", b"bas", b""])
+def test_a_name_in_two_headers_is_a_forgery_and_goes_no_further(path: str, second: bytes) -> None:
+    headers = [*ANNE, (b"x-remote-user", second)]
+
+    assert given(b'{"run_input": {"who": "Anne"}}', headers=headers, path=path)[0] == 403
+    assert given(b'{"run_input": {"who": "Anne"}}', headers=headers[::-1], path=path)[0] == 403
+
+
+@pytest.mark.parametrize(("headers", "status"), [(ANNE, 403), ([(b"x-remote-user", b"")], 403), ([], 201)])
+def test_only_what_did_not_come_through_the_proxy_writes_inputs_of_a_run(
+    headers: Sequence[tuple[bytes, bytes]], status: int
+) -> None:
+    """The desk itself does, and it names no account."""
+    body = b'{"key": "a", "value": "1"}'
+    length = (b"content-length", str(len(body)).encode())
+
+    assert given(body, headers=[*headers, length], path=INPUT)[0] == status
+
+
+def test_nothing_is_refused_for_a_header_where_no_proxy_names_accounts() -> None:
     body = b'{"run_input": {"who": "Anne"}}'
 
-    assert given(body, headers=[*ANNE, *ANNE]) == (201, {"run_input": {"who": "Anne"}})
+    assert given(body, header="", headers=[*ANNE, *ANNE]) == (201, json.loads(body))
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,23 @@
 """The desk is kept on a real Prefect server: each open ticket has its run, and answers are applied."""
 
+import sqlite3
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
+from cryptography.fernet import Fernet
 from meldbalie.flows import runs, showing
 from meldbalie.flows.attend import Desk, attend
 from meldbalie.flows.desk import prefect_api
+from meldbalie.flows.installation import unlock_vault
+from meldbalie.flows.view import View
 from meldbalie.models import acts
 from meldbalie.models.desk import DeskRun
 from meldbalie.models.migrate import migrate
@@ -19,6 +25,7 @@ from meldbalie.models.outbox import MailKind
 from meldbalie.models.session import Database
 from meldbalie.models.states import CloseReason
 from meldbalie.models.ticket import WaitingOn, ticket_called
+from meldbalie.models.vault import vault
 from meldbalie.tests.flows.glances import (
     answers,
     goes_round,
@@ -30,7 +37,7 @@ from meldbalie.tests.flows.glances import (
 from meldbalie.tests.flows.world import World
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.states import Cancelled, Completed, Crashed, Pending, Running, Suspended
+from prefect.states import Cancelled, Completed, Crashed, Failed, Pending, Running, Suspended
 from sqlalchemy import event
 
 FIRST, SECOND, THIRD = "CVD-2026-0001", "CVD-2026-0002", "CVD-2026-0003"
@@ -78,11 +85,16 @@ def resumes(run: FlowRun, **form: Any) -> str:
 
 def inputs(run: FlowRun) -> list[str]:
     """What Prefect keeps of a run's last form, and of answers to any; the form before may stay."""
-    with prefect_api() as client:
-        kept = [one.key for one in client.filter_flow_run_input(run.id, "", 200, exclude_keys=set())]
+    kept = inputs_of(run)
     numbers = sorted({int(key.split("-")[2]) for key in kept})
     assert len(numbers) <= 2
     return sorted(key for key in kept if "response" in key or f"-{numbers[-1]}-" in key)
+
+
+def inputs_of(run: FlowRun) -> list[str]:
+    """All that Prefect keeps of a run's forms."""
+    with prefect_api() as client:
+        return [one.key for one in client.filter_flow_run_input(run.id, "", 200, exclude_keys=set())]
 
 
 def card(run: FlowRun) -> str:
@@ -477,6 +489,28 @@ def test_a_kill_between_any_two_steps_of_an_answer_applies_it_once(
     assert len(outbox(world, MailKind.ANSWER)) == number
 
 
+@pytest.mark.parametrize(
+    "state", [Cancelled(), Crashed(), Completed(), Failed(), Running()], ids=lambda state: state.name
+)
+def test_an_answer_whose_run_somebody_ended_leaves_prefect_when_the_ticket_was_closed(
+    desk: Desk, world: World, state: State[Any]
+) -> None:
+    run = run_of(world, FIRST)
+    assert resumes(run, **ANSWER) == "ACCEPT"
+    sets(run, state)
+    does(world, FIRST, acts.invalidate)
+    does(world, FIRST, acts.close, reason=CloseReason.OUT_OF_SCOPE)
+
+    turns(desk)
+
+    assert inputs_of(run) == []
+    assert named(run_of(world, FIRST)) == "COMPLETED Closed"
+    with world.place.database.reading() as session:
+        kept = session.get_one(DeskRun, 1).not_done
+    assert kept is not None
+    assert kept["Balie"]["text"] == ANSWER["text"]
+
+
 def test_a_kill_while_a_closed_ticket_is_shown_loses_no_answer(
     desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -513,31 +547,144 @@ def test_a_kill_while_a_closed_ticket_is_shown_loses_no_answer(
     assert number > 5
 
 
+def restored(world: World, monkeypatch: pytest.MonkeyPatch, backup: Path) -> Database:
+    """The database is an older one from here on; Prefect's own is as it was."""
+    database = Database(f"sqlite:///{backup}")
+    works_with(world, monkeypatch, replace(world.place, database=database))
+    return database
+
+
+def ghost(world: World, client: SyncPrefectClient, number: int) -> FlowRun:
+    """A run of this desk whose ticket the database does not know, with an answer to its form."""
+    reference = f"CVD-2026-{number:04}"
+    once = f"{showing._once(reference, world.present())}/made"
+    question = runs.Question(1, {"type": "object", "properties": {}}, "The card.")
+    shown = View(reference, "Received", ("ticket",), None)
+    run_id, _ = runs.make(client, runs.deployment(client), reference, once, shown, question)
+    run = client.read_flow_run(UUID(run_id))
+    assert resumes(run, **ANSWER) == "ACCEPT"
+    return run
+
+
+@pytest.mark.parametrize("is_answered", [False, True])
+@pytest.mark.parametrize("is_given_anew", [False, True])
+def test_runs_of_tickets_that_a_restored_database_does_not_know_end_and_swallow_no_answer(
+    desk: Desk,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    is_answered: bool,
+    is_given_anew: bool,
+) -> None:
+    backup = world.config_file.parent / "backup.db"
+    with closing(sqlite3.connect(world.config_file.parent / "meldbalie.db")) as file:
+        file.execute("VACUUM INTO ?", [str(backup)])
+    world.arrives(world.reports())
+    goes_round(world)
+    turns(desk)
+    since = run_of(world, SECOND)
+    if is_answered:
+        assert resumes(since, **ANSWER) == "ACCEPT"
+
+    database = restored(world, monkeypatch, backup)
+    world.present.passes(minutes=1)
+    if is_given_anew:
+        world.arrives(world.reports())
+        goes_round(world)
+    with prefect_api() as client:
+        turns(Desk(world.place, client))
+        ended = client.read_flow_run(since.id)
+        kept = client.filter_flow_run_input(since.id, "", 200, exclude_keys=set())
+
+    assert named(ended) == "COMPLETED Superseded"
+    assert kept == []
+    assert (f"{SECOND}: a form was answered" in caplog.text) == is_answered
+    assert "kanarie" not in caplog.text
+    assert world.tickets() == ([FIRST, SECOND] if is_given_anew else [FIRST])
+    for reference in world.tickets():
+        assert named(run_of(world, reference)) == "PAUSED Received"
+        assert "answered" not in history(world, reference)
+    database.close()
+
+
+def test_a_kill_between_any_two_steps_leaves_no_answer_to_a_ticket_that_nobody_knows(
+    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(1, 60):
+        caplog.clear()
+        ended = False
+        with prefect_api() as client:
+            run = ghost(world, client, 900 + number)
+            with killed_at(number, world, monkeypatch) as steps:
+                try:
+                    Desk(world.place, client).take_answers()
+                except Killed:
+                    ended = True
+        with prefect_api() as client:
+            turns(Desk(world.place, client))
+            assert named(client.read_flow_run(run.id)) == "COMPLETED Superseded", steps
+            assert client.filter_flow_run_input(run.id, "", 200, exclude_keys=set()) == [], steps
+        assert f"{run.parameters['reference']}: a form was answered" in caplog.text, steps
+        if not ended:
+            break
+    else:
+        pytest.fail("it takes more than sixty steps")
+    assert number > 5
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_run_with_a_key_of_before_is_taken_over_and_ends_or_is_left_alone(
+    desk: Desk, world: World, is_known: bool
+) -> None:
+    """Such a key says no desk: where it names no ticket of ours, the run may be another desk's."""
+    reference = FIRST if is_known else THIRD
+    with world.place.database.reading() as session:
+        opened_at = ticket_called(session, FIRST).opened_at
+    question = runs.Question(1, {"type": "object", "properties": {}}, "The card.")
+    shown = View(reference, "Received", ("ticket",), None)
+    with prefect_api() as client:
+        deployment = runs.deployment(client)
+        once = f"{reference}/{opened_at.isoformat()}/{deployment}/7"
+        run_id, _ = runs.make(client, deployment, reference, once, shown, question)
+        before = client.read_flow_run(UUID(run_id))
+        assert resumes(before, **ANSWER) == "ACCEPT"
+
+        turns(desk)
+
+        assert history(world, FIRST).count("answered") == int(is_known)
+        assert named(client.read_flow_run(before.id)) == (
+            "COMPLETED Superseded" if is_known else "SCHEDULED Resuming"
+        )
+        client.delete_flow_run(before.id)
+
+
 def test_another_installation_on_the_same_server_has_runs_of_its_own(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
     here = world.place
     world.arrives(world.reports())
     goes_round(world)
     attend(minutes=0)
     mine = run_of(world, FIRST)
-    database = Database(f"sqlite:///{world.config_file.parent}/elsewhere.db")
+    vault.unlock([Fernet.generate_key().decode()])
+    database = restored(world, monkeypatch, world.config_file.parent / "elsewhere.db")
     migrate(database)
-    works_with(world, monkeypatch, replace(here, database=database))
     world.present.passes(seconds=1)
 
-    world.arrives(world.reports())
+    for _ in range(2):
+        world.arrives(world.reports())
     goes_round(world)
     attend(minutes=0)
-    theirs = run_of(world, FIRST)
+    theirs = [run_of(world, FIRST), run_of(world, SECOND)]
+    assert resumes(theirs[1], **ANSWER) == "ACCEPT"
+    unlock_vault(here.config)
     works_with(world, monkeypatch, here)
     attend(minutes=0)
 
-    assert run_of(world, FIRST).id == mine.id != theirs.id
+    assert run_of(world, FIRST).id == mine.id not in [run.id for run in theirs]
     with prefect_api() as client:
-        assert named(client.read_flow_run(mine.id)) == named(client.read_flow_run(theirs.id))
+        assert named(client.read_flow_run(mine.id)) == named(client.read_flow_run(theirs[0].id))
+        assert len(runs.given(client, str(theirs[1].id))) == 1
     database.close()
 
 

@@ -172,6 +172,31 @@ def test_how_the_report_was_signed_is_told_in_words(place: Records, verdict: str
     assert line(the_card(place), "- The report ") == f"- The report is {says}"
 
 
+def test_no_name_on_the_card_becomes_a_link(place: Records) -> None:
+    """The names of owners come from a CSV file, an account from the proxy; both stand in refusals as well."""
+    hostile = "[Portaal](https://x.example) www.x.example ![](https://x.example/a.png)"
+    with place.database.unit_of_work() as session:
+        ticket = ticket_called(session, FIRST)
+        assert ticket.owner is not None
+        ticket.owner.name = hostile
+        row = desk_run_of(session, ticket)
+        row.refused_because = f"{FIRST} is already with {hostile}"
+        row.was_refused(hostile, because=f"logged in as {hostile}", action="close", text="Tekst.")
+    for kind, facts in {
+        "routed": {"owner": hostile},
+        "assigned": {"from": hostile, "to": hostile},
+        "stood_in": {"owner": hostile, "deputy": hostile},
+        "of_tomorrow": {"whom": hostile},
+    }.items():
+        happens(place, kind, by=hostile, **facts)
+
+    shown = the_card(place)
+
+    assert shown.count("Portaal") == 12
+    for linked in ("[Portaal](", "https://", "www.", "!["):
+        assert linked not in shown
+
+
 def test_a_milestone_to_come_is_refused_in_local_time(place: Records) -> None:
     with place.database.unit_of_work() as session:
         ticket = ticket_called(session, FIRST)

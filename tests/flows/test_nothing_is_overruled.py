@@ -54,7 +54,8 @@ def state_of(world: World, reference: str) -> TicketState:
 
 
 def card(world: World, reference: str = FIRST) -> str:
-    return form_of(world.place, reference).card
+    """The card as it is read: what Markdown might mean something by is escaped."""
+    return form_of(world.place, reference).card.replace("\\", "")
 
 
 def seen(world: World) -> int:

@@ -1,6 +1,6 @@
 """Filing one message: open it, judge it, and write all that follows in one transaction."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
@@ -20,6 +20,7 @@ from ..models.filing import (
 from ..models.holding import hold
 from ..models.ledger import LedgerEntry, Verdict, became_before, first_arrival
 from ..models.outage import outage
+from ..models.outbox import Thread
 from ..models.rung_mails import acknowledge_by_reply
 from ..models.suggestions import main_ticket
 from ..models.threads import (
@@ -35,8 +36,8 @@ from .installation import Installation
 from .judging import Judged, judge
 from .key_offers import NO_KEY, KeyOffer, adopt_key
 from .mail_orders import follow, hear
-from .quarantining import give_up, quarantine, tell_sender
-from .tokens import answered_mails, claims_of, returned_mail
+from .quarantining import give_up, note_on_its_ticket, quarantine, tell_sender
+from .tokens import answered_mails, claims_of, returned_mail, returned_tokens
 
 #: Before a message is tried again: a full disk or a stuck gpg is mended in minutes, or in hours.
 WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))
@@ -160,10 +161,10 @@ def _file(
             received = _received(entry, opened, judged, key)
             ticket = _join(place, session, entry, opened, received, known, claims)
         case Verdict.BOUNCED | Verdict.AUTOMATIC:
-            ticket = _machine_says(place, session, opened, judged, claims)
+            ticket = _machine_says(place, session, entry, opened, judged, claims)
         case Verdict.QUARANTINED:
             entry.problem = opened.problem
-            _note_on_its_ticket(session, entry, claims, now)
+            note_on_its_ticket(session, entry, claims.tokens, now)
             if quarantine(place, session, entry) and judged.may_be_answered:
                 tell_sender(place, session, entry, opened.letter)
             return None
@@ -175,15 +176,6 @@ def _file(
         note_brought_key(session, ticket, key.fingerprint)
     decide(entry, judged.verdict, now=now, ticket=ticket)
     return ticket.reference if ticket else None
-
-
-def _note_on_its_ticket(session: Session, entry: LedgerEntry, claims: Claims, now: datetime) -> None:
-    """Let a ticket know of a message with its token that nobody can open: the card says so."""
-    thread = thread_behind(session, claims.tokens)
-    if thread is not None and entry.ticket_id is None:
-        hold(session, thread.ticket)
-        entry.ticket_id = thread.ticket_id
-        thread.ticket.record("unopened", by="intake", at=now, party=thread.party)
 
 
 def _join(
@@ -208,22 +200,27 @@ def _join(
     heard = hear(place, session, opened, claims, known, at=received.arrived_at)
     message = join_ticket(session, received, known, place.promise, now=now, entry=entry, doubt=heard.doubt)
     answered = answered_mails(opened, place.config.organisation.address)
-    for number in answered:
-        acknowledge_by_reply(session, known.ticket, number, known.party, now=now)
-    follow(place, session, opened, message, heard, party=known.party, answered=answered)
+    seen = [
+        acknowledge_by_reply(session, known.ticket, number, known.party, how=heard.how, now=now)
+        for number in answered
+        if not opened.automatic
+    ]
+    follow(place, session, opened, message, heard, party=known.party, answered=answered, has_seen=any(seen))
     return known.ticket
 
 
 def _machine_says(
-    place: Installation, session: Session, opened: Opened, judged: Judged, claims: Claims
+    place: Installation, session: Session, entry: LedgerEntry, opened: Opened, judged: Judged, claims: Claims
 ) -> Ticket | None:
     """Note what a mail server says of our mail; gives the ticket, if a token of ours proves it."""
-    thread, now = thread_behind(session, claims.tokens), place.clock()
+    ours, now = place.config.organisation.address, place.clock()
+    thread = thread_behind(session, claims.tokens)
+    if judged.verdict is Verdict.AUTOMATIC and (thread is None or not is_delay(opened.letter)):
+        _keep_beside(session, entry, thread or thread_behind(session, returned_tokens(opened, ours)))
+        return None
     if thread is None:
         return None
     if judged.verdict is Verdict.AUTOMATIC:
-        if not is_delay(opened.letter):
-            return None
         hold(session, thread.ticket)
         thread.ticket.record("delayed", by="intake", at=now, party=thread.party)
         return thread.ticket
@@ -234,9 +231,16 @@ def _machine_says(
         place.promise,
         now=now,
         addresses=opened.bounced,
-        number=returned_mail(opened, place.config.organisation.address, thread.token),
+        number=returned_mail(opened, ours, thread.token),
     )
     return thread.ticket
+
+
+def _keep_beside(session: Session, entry: LedgerEntry, thread: Thread | None) -> None:
+    """Let what a machine answered be forgotten with its ticket: it names whom we wrote to, and is no news."""
+    if thread is not None:
+        hold(session, thread.ticket)
+        entry.ticket_id = thread.ticket_id
 
 
 def _received(entry: LedgerEntry, opened: Opened, judged: Judged, key: KeyOffer) -> Received:

@@ -59,6 +59,13 @@ class Heard:
     doubt: str | None = None
     senders: tuple[Mailbox, ...] = ()
 
+    @property
+    def how(self) -> str:
+        """How a reply proves who wrote it, as a code for the history."""
+        if self.who is not None:
+            return "signed_reply"
+        return "unsigned_reply" if self.doubt == "unsigned" else "doubtful_reply"
+
 
 NOT_OURS = Heard()
 
@@ -107,14 +114,19 @@ def follow(
     *,
     party: str,
     answered: Iterable[int],
+    has_seen: bool,
 ) -> None:
-    """Do what a filed message orders, all of it or nothing, and tell its sender what became of it."""
+    """Do what a filed message orders, all of it or nothing, and tell its sender what became of it.
+
+    ``has_seen``: the deadline whose mail it answers counts as seen, whatever else comes of it.
+    """
     now = place.clock()
     if heard.who is None:
         party = "owner" if party == FORMER_OWNER else party
         sender = _sender(place, session, opened, message, party) if heard.doubt else None
         if sender is not None:
-            tell(session, message, sender, Outcome("filed", why=heard.doubt or ""), party=party, now=now)
+            filed = Outcome("filed", why=heard.doubt or "")
+            tell(session, message, sender, filed, party=party, now=now, has_seen=has_seen)
         return
     outcome = _outcome(place, session, opened, message, heard, answered)
     done = outcome.commands if outcome.kind == "done" else ()
@@ -124,7 +136,7 @@ def follow(
         message.doubt = "order_refused" if outcome.kind == "refused" else outcome.why
         message.ticket.record("order_refused", by=heard.who.name, at=now, problem=outcome.why)
     note_order(session, message, heard.signature, who=heard.who.name, done=done, now=now)
-    tell(session, message, heard.who, outcome, party=party, now=now)
+    tell(session, message, heard.who, outcome, party=party, now=now, has_seen=has_seen)
 
 
 def _outcome(
@@ -162,7 +174,7 @@ def _outcome(
             is_of_another=answers is Answers.ANOTHER,
         )
     except Refused as refusal:
-        because = Label(f"({refusal})", str(refusal))
+        because = Label(str(refusal), str(refusal))
         return Outcome("refused", commands, why="not_allowed", because=because)
     return _with_notes(session, ticket, wanted)
 

@@ -37,9 +37,19 @@ class Outcome:
 
 
 def tell(
-    session: Session, message: Message, to: Correspondent, outcome: Outcome, *, party: str, now: datetime
+    session: Session,
+    message: Message,
+    to: Correspondent,
+    outcome: Outcome,
+    *,
+    party: str,
+    now: datetime,
+    has_seen: bool = False,
 ) -> None:
-    """Write the one mail that tells the sender of a message what became of it."""
+    """Write the one mail that tells the sender of a message what became of it.
+
+    ``has_seen``: the deadline whose mail it answers counts as seen.
+    """
     because = outcome.because
     facts = {
         "outcome": outcome.kind,
@@ -51,6 +61,7 @@ def tell(
         "because_en": because.en if because else "",
         "due_at": outcome.due_at.isoformat() if outcome.due_at else "",
         OF_ANOTHER: "yes" if outcome.is_of_another else "",
+        "seen": "yes" if has_seen else "",
     }
     write_mail(
         session,
@@ -71,7 +82,8 @@ def order_reply(place: Installation, session: Session, mail: Mail) -> Spoken:
     if mail.ticket is None:
         raise LookupError(f"mail {mail.id} ({mail.kind}) belongs to no ticket")
     facts, at_work = mail.facts or {}, main_ticket(session, mail.ticket)
-    notice = say.OrderNotice(ticket=mail.ticket.reference, outcome=facts["outcome"])
+    seen = bool(facts.get("seen"))
+    notice = say.OrderNotice(ticket=mail.ticket.reference, outcome=facts["outcome"], has_seen=seen)
     reply = say.OrderReply(
         **vars(notice),
         ordered=tuple(map(in_words, facts["ordered"].splitlines())),

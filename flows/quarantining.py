@@ -1,22 +1,27 @@
 """Putting a message into quarantine: handlers are told why, and its sender that it could not be opened."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ..mailbox.automatic import why_automatic
 from ..mailbox.letter import Letter
+from ..mailbox.opening import Opened
 from ..models.filing import decide
+from ..models.holding import hold
 from ..models.ledger import LedgerEntry, Verdict
 from ..models.outbox import Mail, MailKind, write_mail
 from ..models.promise import Correspondent
+from ..models.threads import thread_behind
 from ..models.vault import digest_of
 from .installation import Installation
+from .tokens import tokens_in
 
 
 def give_up(place: Installation, number: int) -> None:
-    """Quarantine a message whose tries are used up, and tell its sender as far as its headers name one.
+    """Quarantine a message whose tries are used up, and tell its ticket and sender as far as its headers do.
 
     In two transactions: what reading it may break must not keep it out of quarantine.
     """
@@ -27,9 +32,21 @@ def give_up(place: Installation, number: int) -> None:
         entry.problem = entry.problem or "unreadable"
         is_news, raw = quarantine(place, session, entry), entry.raw
     letter = Letter.read(raw, place.limits)
-    if is_news and why_automatic(letter, loop_marker=place.loop_marker) is None:
-        with place.database.unit_of_work() as session:
-            tell_sender(place, session, session.get_one(LedgerEntry, number), letter)
+    tokens = tokens_in(Opened(letter), place.config.organisation.address)
+    with place.database.unit_of_work() as session:
+        entry = session.get_one(LedgerEntry, number, with_for_update=True)
+        note_on_its_ticket(session, entry, tokens, place.clock())
+        if is_news and why_automatic(letter, loop_marker=place.loop_marker) is None:
+            tell_sender(place, session, entry, letter)
+
+
+def note_on_its_ticket(session: Session, entry: LedgerEntry, tokens: Sequence[str], now: datetime) -> None:
+    """Let a ticket know of a message with its token that nobody can open: the card says so."""
+    thread = thread_behind(session, tokens)
+    if thread is not None and entry.ticket_id is None:
+        hold(session, thread.ticket)
+        entry.ticket_id = thread.ticket_id
+        thread.ticket.record("unopened", by="intake", at=now, party=thread.party)
 
 
 def quarantine(place: Installation, session: Session, entry: LedgerEntry) -> bool:

@@ -66,6 +66,11 @@ def returned_mail(opened: Opened, our_address: str, token: str) -> int | None:
     return next(theirs, None)
 
 
+def returned_tokens(opened: Opened, our_address: str) -> list[str]:
+    """The tokens of the mails of ours that an automatic message brings back or is; they prove nothing."""
+    return [token for _, token in _ours_in(opened.letter.raw, our_address)]
+
+
 def answered_mails(opened: Opened, our_address: str) -> list[int]:
     """The numbers of the mails of ours that a message answers directly."""
     _, domain = _parts_of(our_address)

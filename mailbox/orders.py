@@ -119,6 +119,12 @@ _PROSE = (
 )
 _HEAD = re.compile(r"[^\w]*(\w+)(?: (\w+))?", re.UNICODE)
 _VECTOR = re.compile(r"cvss:\S+", re.IGNORECASE)
+_NOTE = "|".join(phrase for phrase, verb in WORDS.items() if verb is Verb.NOTE)
+#: A line that begins as a note, behind whatever marks: a colon follows, or a mark that sets its word apart.
+_LATE_NOTE = re.compile(
+    rf"[\W\d_]*(?:interne )?(?:{_NOTE})(?:[*_\])}}>;:\uff1a]|[\s-].*:| [-\u2013\u2014] |[\W_]*\Z)",
+    re.IGNORECASE,
+)
 
 
 def read(text: str, reasons: Mapping[str, str]) -> tuple[Command, ...]:
@@ -244,10 +250,8 @@ def _refuse_late_commands(lines: Sequence[str], reasons: Mapping[str, str]) -> N
     for line in lines:
         bare = " ".join(line.split())
         phrase = _phrase(bare)
-        if phrase is None:
-            continue
-        is_note = WORDS[phrase] is Verb.NOTE and ":" in bare
-        if is_note or (WORDS[phrase] not in _LEADS and ":" not in bare and _is_whole(bare, reasons)):
+        is_command = phrase is not None and WORDS[phrase] not in _LEADS and ":" not in bare
+        if _LATE_NOTE.match(bare) or (is_command and _is_whole(bare, reasons)):
             raise Unclear(
                 f"een opdracht staat te laat in de mail: {bare!r}. Opdrachten staan op de eerste regels,"
                 f" zonder lege regel ertussen.{_PROSE[0]}",

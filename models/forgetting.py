@@ -78,11 +78,11 @@ def forget_due(session: Session, now: datetime, days: int) -> list[str]:
 
 
 def forget_late_copies(session: Session, *, now: datetime) -> int:
-    """Erase the bytes of messages of forgotten tickets that came once more since; gives how many."""
+    """Erase the bytes of messages of forgotten tickets that came since, or once more; gives how many."""
     forgotten = select(Ticket.id).where(Ticket.forgotten_at.is_not(None))
     again = select(LedgerEntry.id).where(
         LedgerEntry.ticket_id.in_(forgotten),
-        LedgerEntry.verdict == Verdict.REPEATED,
+        LedgerEntry.verdict.in_((Verdict.REPEATED, Verdict.AUTOMATIC, Verdict.BOUNCED)),
         LedgerEntry.forgotten_at.is_(None),
     )
     return _erase_bytes(session, again, now=now)

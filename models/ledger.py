@@ -153,7 +153,8 @@ def enter(
     """Write a message into the ledger; one that is there already is marked as repeated.
 
     One that led nowhere before is judged again: it was put back or sent again, and a copy may have come
-    with headers of another way that made it look automatic. What lay under this UID before has left.
+    with headers of another way that made it look automatic. One that was erased with its ticket is not.
+    What lay under this UID before has left.
     """
     identity = identity_of(raw)
     is_first = select(LedgerEntry).where(LedgerEntry.identity == identity, LedgerEntry.same_as.is_(None))
@@ -273,7 +274,7 @@ def identity_of(raw: bytes) -> str:
 
 
 def _first_that_led_somewhere(session: Session, first: LedgerEntry) -> LedgerEntry | None:
-    if first.verdict not in LEADS_NOWHERE:
+    if first.verdict not in LEADS_NOWHERE or first.forgotten_at is not None:
         return first
     later = select(LedgerEntry).where(
         LedgerEntry.same_as == first.id,

@@ -30,14 +30,17 @@ def acknowledge(session: Session, token: str, *, now: datetime) -> Ticket | None
         return None
     ticket = session.get_one(Ticket, found.rung.ticket_id)
     hold(session, ticket)
-    _was_seen(session, ticket, found.rung, by=found.who, now=now)
+    _was_seen(session, ticket, found.rung, by=found.who, how="link", now=now)
     return ticket
 
 
-def acknowledge_by_reply(session: Session, ticket: Ticket, number: int, party: str, *, now: datetime) -> bool:
+def acknowledge_by_reply(
+    session: Session, ticket: Ticket, number: int, party: str, *, how: str, now: datetime
+) -> bool:
     """Note that a rung was seen by whom its mail of this number went to: they have answered it.
 
-    Hold the ticket first. ``False`` when it is no mail of a rung, or not one to this party.
+    Hold the ticket first. ``how`` they proved themselves is a code, for the history: whoever has the mail can
+    answer it. ``False`` when it is no mail of a rung, or not one to this party.
     """
     mail = session.get(Mail, number)
     if mail is None or mail.kind is not MailKind.RUNG or mail.ticket_id != ticket.id or mail.party != party:
@@ -45,15 +48,15 @@ def acknowledge_by_reply(session: Session, ticket: Ticket, number: int, party: s
     rung = rung_of(session, mail)
     if rung is None:
         return False
-    _was_seen(session, ticket, rung, by=mail.recipient_name, now=now)
+    _was_seen(session, ticket, rung, by=mail.recipient_name, how=how, now=now)
     return True
 
 
-def _was_seen(session: Session, ticket: Ticket, rung: FiredRung, *, by: str, now: datetime) -> None:
+def _was_seen(session: Session, ticket: Ticket, rung: FiredRung, *, by: str, how: str, now: datetime) -> None:
     session.refresh(rung)
     if rung.acknowledged_at is None:
         rung.acknowledged_at, rung.acknowledged_by = now, by
-        ticket.record("acknowledged", by=by, at=now, clock=rung.kind, rung=rung.rung)
+        ticket.record("acknowledged", by=by, at=now, clock=rung.kind, rung=rung.rung, how=how)
 
 
 def rung_of(session: Session, mail: Mail) -> FiredRung | None:

@@ -12,13 +12,18 @@ from meldbalie.mailbox.errors import GpgTimedOut
 from meldbalie.mailbox.imap import IntakeMailbox
 from meldbalie.mailbox.keyring import Keyring
 from meldbalie.mailbox.opening import Opened, Problem, open_letter
+from meldbalie.models import acts
 from meldbalie.models.alarms import AlarmKind
+from meldbalie.models.errors import Refused
+from meldbalie.models.forgetting import forget
 from meldbalie.models.ledger import LedgerEntry, Verdict
 from meldbalie.models.outbox import MailKind
-from meldbalie.models.quarantine import judge_again
+from meldbalie.models.quarantine import dismiss, judge_again
+from meldbalie.models.states import CloseReason
 from meldbalie.models.ticket import ticket_called
-from meldbalie.tests.flows.glances import goes_round, history, outbox, states, verdicts
+from meldbalie.tests.flows.glances import goes_round, history, outbox, reply_address, states, verdicts
 from meldbalie.tests.flows.world import SENTENCE, World
+from sqlalchemy import select
 
 FIRST = "CVD-2026-0001"
 
@@ -110,6 +115,35 @@ def test_the_sender_of_what_never_opened_is_told_once(world: World, monkeypatch:
     tries_to_the_last(world)
     assert verdicts(world) == [Verdict.QUARANTINED]
     assert len(outbox(world, MailKind.CANNOT_OPEN)) == len(outbox(world, MailKind.QUARANTINED)) == 1
+
+
+def test_the_ticket_of_what_never_opened_is_not_forgotten_until_somebody_let_it_go(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.arrives(world.reports(key=False))
+    goes_round(world)
+    world.arrives(world.reports(recipient=reply_address(world, FIRST)))
+    monkeypatch.setattr(Keyring, "decrypt", fails)
+    tries_to_the_last(world)
+    goes_round(world)
+    assert verdicts(world) == [Verdict.OPENED_TICKET, Verdict.QUARANTINED]
+    assert history(world, FIRST).count("unopened") == 1
+
+    now, spam, place = world.present(), CloseReason.SPAM, world.place
+    with place.database.unit_of_work() as session:
+        how = {"by": "Balie", "because": "", "now": now}
+        acts.close(session, ticket_called(session, FIRST), reason=spam, promise=place.promise, **how)
+    goes_round(world)
+    with (
+        place.database.unit_of_work() as session,
+        pytest.raises(Refused, match="message 2 came on the thread"),
+    ):
+        forget(session, ticket_called(session, FIRST), by="Balie", now=now)
+    with place.database.unit_of_work() as session:
+        dismiss(session, 2, by="Balie", because="spam", now=now)
+    with place.database.unit_of_work() as session:
+        assert forget(session, ticket_called(session, FIRST), by="Balie", now=now)
+        assert [entry.raw for entry in session.scalars(select(LedgerEntry))] == [b"", b""]
 
 
 def test_a_machine_is_not_told_of_what_never_opened(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

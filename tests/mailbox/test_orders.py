@@ -125,6 +125,26 @@ def test_what_is_ordered(text: str, commands: list[Command]) -> None:
         "embargo: tot kerst",
         "notitie hij is een bekende",
         "Dank.\n\nNotitie: hij is een bekende",
+        "Dag,\n**intern:** geheim",
+        "Hoi,\n* intern: geheim",
+        "Hallo,\n_intern_: geheim",
+        "Hoi,\n__Intern__ geheim",
+        "Hallo\n\n- intern: Jan weet meer",
+        "Hoi,\n[intern] geheim",
+        "Hoi,\n(intern): geheim",
+        "Hoi,\n<intern> geheim",
+        "1. intern: geheim",
+        "Hoi,\n2) Internal: geheim",
+        "Hoi,\n\u2022 intern\u00a0: geheim",
+        "Hoi,\n\u200bintern\uff1a geheim",
+        "Hoi,\nintern - geheim",
+        "Hoi,\nintern; geheim",
+        "Hoi,\n\n## Intern\n\ngeheim",
+        "Hoi,\nInterne notitie: geheim",
+        "Hoi,\n**NOTE:** geheim",
+        "Hoi,\n- notitie voor Jan: geheim",
+        "fix 2026-12-15\n\nDank.\n\n**intern:** geheim",
+        "ask: welke?\n* intern: geheim",
     ],
 )
 def test_what_is_no_whole_command_is_nothing(text: str) -> None:
@@ -132,6 +152,33 @@ def test_what_is_no_whole_command_is_nothing(text: str) -> None:
         read(text, REASONS)
     assert refusal.value.why.nl
     assert refusal.value.why.en
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "We gebruiken intern een proxy.",
+        "Intern gebruiken wij een proxy.",
+        "- intern gebruiken wij een proxy",
+        "interne systemen zijn niet geraakt",
+        "- interne scan: wij vonden niets meer",
+        "* internal systems were not reached",
+        "(intern bekend als het zaaksysteem)",
+        '"Intern" en "extern": dat zijn twee velden.',
+        "`note` is de parameter",
+        "- notitieveld: leeg",
+        "[internet] is weg",
+        "Uw notitie: dank",
+    ],
+)
+def test_an_ordinary_sentence_is_no_note(line: str) -> None:
+    text = f"Beste melder,\n\n{line}\n\nWij lossen het op."
+    assert read(text, REASONS) == (Command(Verb.TELL, words=text, is_implied=True),)
+
+
+def test_behind_message_everything_is_prose() -> None:
+    text = "hallo\n**intern:** geheim"
+    assert read(f"message: {text}", REASONS) == (Command(Verb.TELL, words=text),)
 
 
 @given(

@@ -195,6 +195,7 @@ RUNG = Rung(
 ORDER_REPLY = OrderReply(
     ticket=TICKET,
     outcome="refused",
+    has_seen=False,
     ordered=(Label("neem het in behandeling", "take it on"),),
     why="unclear",
     because=Label("het is dubbel", "it is ambiguous"),
@@ -260,7 +261,7 @@ EVERY: tuple[Facts, ...] = (
     MESSAGE,
     MESSAGE_NOTICE,
     ORDER_REPLY,
-    OrderNotice(ticket=TICKET, outcome="filed"),
+    OrderNotice(ticket=TICKET, outcome="filed", has_seen=True),
     RUNG,
     QUARANTINED,
     CannotOpen(received_at=ARRIVED, largest_megabytes=50),

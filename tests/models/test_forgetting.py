@@ -293,6 +293,49 @@ def test_the_same_mail_again_is_known_and_its_bytes_go_too(database: Database) -
         assert to_be_cleared(session) == []
 
 
+@pytest.mark.parametrize("verdict", [Verdict.AUTOMATIC, Verdict.BOUNCED])
+def test_what_a_machine_answers_while_its_ticket_is_forgotten_goes_too(
+    database: Database, verdict: Verdict
+) -> None:
+    reported(database)
+    closed(database)
+    forgotten(database)
+    late = arrives(database, RAW + b"I am away.\r\n", uid=2)
+    with database.unit_of_work() as session:
+        entry = session.get_one(LedgerEntry, late)
+        decide(entry, verdict, now=NOW, ticket=ticket_called(session, FIRST))
+    with database.unit_of_work() as session:
+        assert forget_late_copies(session, now=NOW + DAY) == 1
+    with database.reading() as session:
+        assert session.get_one(LedgerEntry, late).raw == b""
+
+
+@pytest.mark.parametrize("verdict", [Verdict.AUTOMATIC, Verdict.BOUNCED, Verdict.QUARANTINED])
+def test_what_led_nowhere_is_judged_again_when_it_comes_again_unless_it_was_erased(
+    database: Database, verdict: Verdict
+) -> None:
+    reported(database)
+    machine = RAW + b"I am away.\r\n"
+    number = arrives(database, machine, uid=2)
+    with database.unit_of_work() as session:
+        decide(
+            session.get_one(LedgerEntry, number), verdict, now=ARRIVED, ticket=ticket_called(session, FIRST)
+        )
+    again = arrives(database, machine, uid=3)
+    with database.unit_of_work() as session:
+        assert session.get_one(LedgerEntry, again).verdict is None
+        decide(session.get_one(LedgerEntry, again), verdict, now=ARRIVED)
+        if verdict is Verdict.QUARANTINED:
+            dismiss(session, number, by="Fatima", because=REASON, now=ARRIVED)
+    closed(database)
+    forgotten(database)
+    later = arrives(database, machine, uid=4)
+    with database.unit_of_work() as session:
+        assert session.get_one(LedgerEntry, later).verdict is Verdict.REPEATED
+        assert forget_late_copies(session, now=NOW + DAY) == 1
+    assert not [secret for secret in SECRETS if secret in everything_readable(database)]
+
+
 def test_every_copy_of_a_message_is_erased_and_another_quarantined_one_is_not(database: Database) -> None:
     reported(database)
     copy = arrives(database, b"Received: by another way\r\n" + RAW, uid=2)

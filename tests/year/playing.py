@@ -295,5 +295,7 @@ def see(place: Records) -> None:
                 acknowledge(session, token, now=place.clock())
             elif mail.ticket is not None:
                 hold(session, mail.ticket)
-                acknowledge_by_reply(session, mail.ticket, mail_id, mail.party, now=place.clock())
+                acknowledge_by_reply(
+                    session, mail.ticket, mail_id, mail.party, how="signed_reply", now=place.clock()
+                )
             session.execute(delete(TO_BE_SEEN).where(TO_BE_SEEN.c.mail == mail_id))

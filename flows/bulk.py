@@ -1,7 +1,7 @@
 """Bulk and rare acts: deployments with a form that handlers fill in and start in Prefect.
 
 Prefect keeps the parameters of a run for good. So they are ticket numbers, names of owners and handlers,
-file names and numbers; never free text, and no PIN. What is refused stands in the run's log by ticket
+file names, numbers and dates; never free text, and no PIN. What is refused stands in the run's log by ticket
 number, and the run fails, without a traceback; the other tickets are done. What was typed is not said back.
 """
 
@@ -22,6 +22,7 @@ from ..models.forgetting import forget_due
 from ..models.numbering import LIKE_A_NUMBER
 from ..models.owner_file import OwnerFileRefused
 from ..models.owner_import import import_owners as import_directory
+from ..models.waiting import KEPT_FOR_DAYS
 from . import bulk_acts
 from .bulk_acts import CLOSE_AS_DUPLICATES, FORGET, MERGE, Act, Outcome
 from .desk import local
@@ -31,11 +32,15 @@ from .installation import Records, installation
 
 End = State[None]
 NO_NUMBER = "what is no ticket's number"
+NOT_TAKEN = (
+    "the file cannot be taken, and nothing was changed: the log says why by line and column, and `meldbalie"
+    " owners import --check` on the server says it with what stands there"
+)
 
 
-def _called(title: str) -> Any:
+def _called(title: str, **more: str) -> Any:
     """What the form calls a field; Prefect would call it by its name in our code."""
-    return Field(json_schema_extra={"title": title})
+    return Field(json_schema_extra={"title": title, **more})
 
 
 Who = Annotated[str, _called("Who are you")]
@@ -44,6 +49,9 @@ Tickets = Annotated[list[str], _called("Tickets")]
 OwnerName = Annotated[str, _called("Owner")]
 GoesOn = Annotated[str, _called("Ticket that goes on")]
 Days = Annotated[int, Field(ge=0, le=3650), _called("Closed for how many days")]
+Moment = Annotated[str, _called("Keep silent until")]
+Lift = Annotated[bool, _called("Lift the embargo")]
+Day = Annotated[str, _called("Publish on", format="date")]
 OwnerFileName = Annotated[str, _called("File")]
 CheckOnly = Annotated[bool, _called("Only check")]
 
@@ -118,8 +126,33 @@ def resend_link(who: Who, ticket: OneTicket) -> End:
     return _do("resend-link", [ticket], bulk_acts.resend_link, who)
 
 
+@flow(name="propose-embargo", flow_run_name="propose-embargo")
+def propose_embargo(who: Who, ticket: OneTicket, until: Moment = "", lift: Lift = False) -> End:
+    """Propose to the reporter of a closed ticket until when both keep silent, or lift that.
+
+    Args:
+        who: Your name, as the desk knows it.
+        ticket: The number of the closed ticket. An open one has a form, where you can say why.
+        until: Day and time, in our own time, such as 2026-12-01 17:00.
+        lift: Take back what was proposed, and leave the moment empty.
+    """
+    return _do("propose-embargo", [ticket], partial(bulk_acts.propose_embargo, until=until, lift=lift), who)
+
+
+@flow(name="propose-publication", flow_run_name="propose-publication")
+def propose_publication(who: Who, ticket: OneTicket, on: Day) -> End:
+    """Propose to the reporter of a closed ticket on which day to publish.
+
+    Args:
+        who: Your name, as the desk knows it.
+        ticket: The number of the closed ticket. An open one has a form, where you can say why.
+        on: The day that the reporter is asked about.
+    """
+    return _do("propose-publication", [ticket], partial(bulk_acts.propose_publication, day=on), who)
+
+
 @flow(name=FORGET, flow_run_name=FORGET)
-def forget(who: Who, tickets: Tickets = [], closed_for_days: Days = 90) -> End:  # noqa: B006 - never written
+def forget(who: Who, tickets: Tickets = [], closed_for_days: Days = KEPT_FOR_DAYS) -> End:  # noqa: B006 - never written
     """Erase what closed tickets say and who reported them, for good; you confirm it by a link in your mail.
 
     Args:
@@ -144,6 +177,8 @@ def forget(who: Who, tickets: Tickets = [], closed_for_days: Days = 90) -> End: 
 def import_owners(who: Who, file: OwnerFileName, check_only: CheckOnly = True) -> End:
     """Replace the imported owners by a CSV file that lies on the server.
 
+    Names of owners are told, and what is wrong by line and column: what else stands in cells is not.
+
     Args:
         who: Your name, as the desk knows it.
         file: The name of the file in the directory `desk.owner_files`, such as owners.csv.
@@ -157,11 +192,12 @@ def import_owners(who: Who, file: OwnerFileName, check_only: CheckOnly = True) -
             with place.database.unit_of_work() as session:
                 report = import_directory(session, content, on=today, only_check=check_only)
         except OwnerFileRefused as refusal:
-            get_run_logger().error("%s", refusal)
-            raise Refused("the file cannot be taken: the log says why; nothing was changed") from None
+            get_run_logger().error("%s", refusal.without_values)
+            raise Refused(NOT_TAKEN) from None
         taken = "can be taken; nothing was changed yet" if check_only else f"was taken by {who}"
         get_run_logger().info("%s %s", file, taken)
-        for line in (f"owners: {report.owners}", f"assets: {report.assets}", *report.remarks):
+        remarks = (remark.said for remark in report.remarks)
+        for line in (f"owners: {report.owners}", f"assets: {report.assets}", *remarks):
             get_run_logger().info("%s", line)
 
     return _carried_out("import-owners", imports)
@@ -175,6 +211,8 @@ RARE_ACTS: Mapping[Flow[Any, Any], str] = {
     split: "Gives a report that is about two things a second ticket, for another owner.",
     reopen: "Takes up a closed report again under a new number.",
     resend_link: "Sends the reporter a new secret link; the earlier ones stop working.",
+    propose_embargo: "Proposes on a closed ticket until when both keep silent, or lifts that.",
+    propose_publication: "Proposes on a closed ticket on which day to publish.",
     forget: "Erases closed tickets for good; confirmed by a link in your mail.",
     import_owners: "Replaces the imported owners by a CSV file on the server.",
 }

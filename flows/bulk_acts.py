@@ -1,6 +1,7 @@
 """What is done to many tickets at once, or seldom: each ticket by itself, so that one never stops the others.
 
-A ticket that is as it should be already counts as done: to do the same again is harmless. What cannot be
+A ticket that is as it should be already counts as done, or is refused: to do the same again is harmless,
+but a secret link is sent anew as often as it is asked for, each time once the last has left. What cannot be
 taken back is confirmed by a link in sealed mail, whatever `desk.second_factor` says: Prefect keeps the
 parameters of a run for good, and a PIN among them. The desk carries it out then.
 """
@@ -18,11 +19,15 @@ from ..models import acts, again, confirmations, forgetting, joining, resending
 from ..models.confirmations import Confirmation
 from ..models.duplicates import close_as_duplicate, is_duplicate_of, is_linked_to
 from ..models.errors import Refused
+from ..models.holding import hold
 from ..models.outage import outage
 from ..models.suggestions import main_ticket
 from ..models.ticket import Ticket, ticket_called
+from .acting import Action, carry_out
 from .decided import refuse_if_closed_since, refuse_if_decided_since
+from .desk import local
 from .discretion import WorkFailed, discreet
+from .filled_in import as_order
 from .handlers import handler_called
 from .installation import Records
 
@@ -191,6 +196,29 @@ def resend_link(on: Doing, ticket: Ticket) -> str:
     """Send the reporter a new secret link."""
     resending.resend_link(on.session, ticket, by=on.who, now=on.now)
     return "a new secret link is on its way to the reporter; the earlier ones open nothing any more"
+
+
+def propose_embargo(on: Doing, ticket: Ticket, *, until: str, lift: bool) -> str:
+    """Propose on a closed ticket until when both keep silent, or take back what was proposed."""
+    moment = {"embargo_ends_at": until} if until.strip() else {}
+    _do_on_closed(on, ticket, Action.LIFT if lift else Action.EMBARGO, **moment)
+    if ticket.embargo_ends_at is None:
+        return "the embargo is lifted"
+    return f"silence is proposed until {local(on.place, ticket.embargo_ends_at)}"
+
+
+def propose_publication(on: Doing, ticket: Ticket, *, day: str) -> str:
+    """Propose on a closed ticket on which day to publish."""
+    _do_on_closed(on, ticket, Action.PUBLICATION, publish_on=day)
+    return f"{day} is proposed to publish on"
+
+
+def _do_on_closed(on: Doing, ticket: Ticket, action: Action, **fields: str) -> None:
+    """Do without a word of our own what the form does with one, where there is no form any more."""
+    hold(on.session, ticket)
+    if ticket.is_open:
+        raise Refused(f"{ticket.reference} is open: propose it in the form of its run, with your reason")
+    carry_out(on.place, on.session, ticket, as_order({"action": action, "who": on.who, **fields}))
 
 
 def _close_as_duplicate(on: Doing, ticket: Ticket, *, of: str, seen: Seen) -> str:

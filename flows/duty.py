@@ -16,6 +16,7 @@ from ..models.absences import absences_ahead, who_hears
 from ..models.alarms import open_alarms
 from ..models.clocks import ClockKind
 from ..models.desk import DeskRun
+from ..models.forgetting import forget_due
 from ..models.leases import Lease
 from ..models.outbox import MailKind, MailState
 from ..models.quarantine import in_quarantine
@@ -23,14 +24,23 @@ from ..models.rota import Rota
 from ..models.rota_file import RotaFile
 from ..models.ticket import Ticket
 from ..models.unanswered import unanswered
-from ..models.waiting import Due, Stuck, asked_for, clocks_ahead, stuck_mails, undecided, unseen_rungs
+from ..models.waiting import (
+    KEPT_FOR_DAYS,
+    Due,
+    Stuck,
+    asked_for,
+    clocks_ahead,
+    stuck_mails,
+    undecided,
+    unseen_rungs,
+)
 from .artifacts import link, page, plain
 from .clock_words import title
 from .desk import local
 from .installation import Records
 from .key_watch import INTAKE, WatchedKey
 from .open_tickets import mail_in_words
-from .saved_links import OPEN_TICKETS, run_address
+from .saved_links import OPEN_TICKETS, deployments_by_hand, run_address
 from .watching import PATIENCE, SWEEP, WORKED_ON_END
 
 MOST = 20  # of a section
@@ -135,6 +145,12 @@ def _sections(place: Records, session: Session, keys: Sequence[WatchedKey]) -> I
         "Alarms",
         "What to do stands beside it; it goes when a later look finds it mended.",
         [_alarm(kind, about) for kind, about in open_alarms(session).items()],
+    )
+    yield Section(
+        "Kept long enough, to be forgotten",
+        f"Closed {KEPT_FOR_DAYS} days ago or earlier. Start {link('`forget`', deployments_by_hand(place))}"
+        " without numbers, and confirm it by the link in your mail; the log names what cannot be forgotten.",
+        forget_due(session, place.clock(), KEPT_FOR_DAYS),
     )
     yield Section(
         "Flows without a sign of life",

@@ -16,7 +16,7 @@ _FORMULA_STARTS = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")  # with their full-w
 
 
 class WrongCell(ValueError):
-    """A cell that cannot be taken; the message says why and the way out."""
+    """A cell that cannot be taken; the message says why and the way out without saying it back."""
 
     def __init__(self, because: str, *, column: str = "asset") -> None:
         super().__init__(because)
@@ -92,8 +92,8 @@ def _range(written: str) -> str:
         raise WrongCell("it is not an address range, such as 203.0.113.0/24 or 2001:db8::/48")
     if read_network(written, strict=True) is None:
         raise WrongCell(
-            f"it has bits set after its prefix: write {network} for the range,"
-            f" or {written.partition('/')[0]} for the one address"
+            "it has bits set after its prefix: write the first address of the range before it, or for the one"
+            " address no prefix"
         )
     if network.prefixlen < WIDEST[network.version]:
         raise WrongCell(f"no organisation has more than a /{WIDEST[network.version]}: check the prefix")
@@ -104,8 +104,8 @@ def _suffix(written: str) -> str:
     name = _name(written.removeprefix("*.").removeprefix("."))
     if is_public_suffix(name):
         raise WrongCell(
-            f"what lies under {name} belongs to many parties: give the domain under it that is"
-            f" this owner's, such as *.voorbeeld.{name}, or the host alone with the kind host"
+            "what lies under it belongs to many parties: give the domain under it that is this owner's,"
+            " such as *.voorbeeld.nl, or the host alone with the kind host"
         )
     return name
 

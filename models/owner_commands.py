@@ -60,7 +60,7 @@ def _in_words(report: ImportReport, *, only_check: bool) -> str:
     else:
         heading = "the file was taken"
     counts = [f"owners: {report.owners}", f"assets: {report.assets}"]
-    return "\n".join([heading, *counts, *report.remarks])
+    return "\n".join([heading, *counts, *map(str, report.remarks)])
 
 
 def _line(found: Route) -> str:

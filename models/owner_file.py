@@ -2,7 +2,7 @@
 
 Columns ``owner,address,asset`` and, if wanted, ``fingerprint,kind,valid_from,valid_until``, in any
 order; separated by commas or, as Dutch Excel writes, by semicolons; in UTF-8. Everything that cannot
-be taken is named with its line, its column, its value and the way out.
+be taken is named with its line, its column, its value and the way out; without its value where it is kept.
 """
 
 import csv
@@ -10,6 +10,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import TypeVar
 
 from .errors import Refused
@@ -28,7 +29,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a line cannot be taken; the column is empty when it is about the whole line."""
+    """Why a line cannot be taken; the column is empty when it is about the whole line.
+
+    The reason says no more of the file than a day or a character: the value is for whoever has the file.
+    """
 
     line: int
     column: str
@@ -37,8 +41,15 @@ class Problem:
 
     def __str__(self) -> str:
         """One line that can be shown as it is."""
-        where = f"line {self.line}" + (f", {self.column} {quoted(self.value)}" if self.column else "")
-        return f"{where}: {self.because}"
+        return self._line(f", {self.column} {quoted(self.value)}")
+
+    @property
+    def without_value(self) -> str:
+        """One line that may be kept anywhere."""
+        return self._line(f", {self.column}")
+
+    def _line(self, where: str) -> str:
+        return f"line {self.line}{where if self.column else ''}: {self.because}"
 
 
 class OwnerFileRefused(Refused):
@@ -47,10 +58,17 @@ class OwnerFileRefused(Refused):
     def __init__(self, problems: list[Problem], more: int = 0) -> None:
         self.problems = tuple(problems)
         self.more = more
-        lines = [str(problem) for problem in problems]
-        if more:
-            lines.append(f"and {more} more problems, which are shown once these are corrected")
-        super().__init__("\n".join(lines))
+        super().__init__("\n".join([*map(str, problems), *self._what_is_left_out()]))
+
+    @property
+    def without_values(self) -> str:
+        """All that is wrong, a line each, without a cell of the file."""
+        return "\n".join([*(one.without_value for one in self.problems), *self._what_is_left_out()])
+
+    def _what_is_left_out(self) -> list[str]:
+        if not self.more:
+            return []
+        return [f"and {self.more} more problems, which are shown once these are corrected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +123,7 @@ class _Reading:
         self.problems: list[Problem] = []
         self.more = 0
         self._columns = columns
-        self._spellings: dict[str, str] = {}
+        self._spellings: dict[str, tuple[str, int]] = {}
 
     def take(self, line: int, cells: list[str]) -> None:
         """Take one line, or note what is wrong with it."""
@@ -140,7 +158,7 @@ class _Reading:
         return len(self.problems) + self.more == before
 
     def _take_owner(self, line: int, row: Mapping[str, str]) -> None:
-        name = self._read(line, "owner", row["owner"], self._read_name)
+        name = self._read(line, "owner", row["owner"], partial(self._read_name, line))
         address = self._read(line, "address", row["address"], read_mail_address)
         fingerprint = None
         if "fingerprint" in row:
@@ -149,20 +167,20 @@ class _Reading:
             return
         known = self.file.owners.setdefault(name, ListedOwner(name, address, fingerprint, line))
         if known.address != address:
-            self._refuse(line, "address", address, _contradiction(known, known.address))
+            self._refuse(line, "address", address, _contradiction(known))
         if fingerprint and not known.fingerprint:
             self.file.owners[name] = ListedOwner(name, known.address, fingerprint, line)
         elif fingerprint and known.fingerprint and known.fingerprint != fingerprint:
-            self._refuse(line, "fingerprint", fingerprint, _contradiction(known, known.fingerprint))
+            self._refuse(line, "fingerprint", fingerprint, _contradiction(known))
 
-    def _read_name(self, cell: str) -> str:
+    def _read_name(self, line: int, cell: str) -> str:
         if not cell:
             raise WrongCell("the line names no owner")
         if len(cell) > LONGEST_NAME:
             raise WrongCell(f"the name of an owner has at most {LONGEST_NAME} characters")
-        spelling = self._spellings.setdefault(cell.casefold(), cell)
+        spelling, first = self._spellings.setdefault(cell.casefold(), (cell, line))
         if spelling != cell:
-            raise WrongCell(f"an earlier line writes it {quoted(spelling)}: write one owner one way")
+            raise WrongCell(f"line {first} writes it otherwise: write one owner one way")
         return cell
 
     def _take_asset(self, line: int, row: Mapping[str, str]) -> None:
@@ -180,18 +198,18 @@ class _Reading:
             self._refuse(line, "asset", row["asset"], _repetition(known, row["owner"]))
 
 
-def _contradiction(known: ListedOwner, value: str) -> str:
-    return f"line {known.line} gives {quoted(known.name)} {value}: an owner has one, the same on every line"
+def _contradiction(known: ListedOwner) -> str:
+    return f"line {known.line} gives this owner another one: an owner has one, the same on every line"
 
 
 def _repetition(known: ListedAsset, owner: str) -> str:
     if known.owner == owner:
         return f"it is on line {known.line} already: remove one of the two lines"
-    return f"line {known.line} gives it to {quoted(known.owner)}: an asset has one owner"
+    return f"line {known.line} gives it to another owner: an asset has one"
 
 
-def _refused(line: int, because: str) -> OwnerFileRefused:
-    return OwnerFileRefused([Problem(line, "", "", because)])
+def _refused(line: int, because: str, *, column: str = "", value: str = "") -> OwnerFileRefused:
+    return OwnerFileRefused([Problem(line, column, value, because)])
 
 
 def _refuse_other_encodings(csv_bytes: bytes) -> None:
@@ -232,7 +250,8 @@ def _columns(header: list[str]) -> list[str]:
     if missing := [name for name in REQUIRED if name not in columns]:
         raise _refused(1, f"the header lacks {', '.join(missing)}: its columns are {', '.join(COLUMNS)}")
     if unknown := [name for name in columns if name not in COLUMNS]:
-        raise _refused(1, f"the header has {quoted(unknown[0])}: its columns are {', '.join(COLUMNS)}")
+        known = f"it is none of the columns {', '.join(COLUMNS)}"
+        raise _refused(1, known, column="header", value=unknown[0])
     if len(set(columns)) < len(columns):
         raise _refused(1, "the header names a column twice: remove one of the two")
     return columns

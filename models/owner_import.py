@@ -39,12 +39,24 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Remark:
+    """Something that an operator should know; the values in it are for whoever has the file."""
+
+    said: str
+    values: str = ""
+
+    def __str__(self) -> str:
+        """All of it."""
+        return f"{self.said}: {self.values}" if self.values else self.said
+
+
+@dataclass(frozen=True)
 class ImportReport:
-    """What an import did, with a sentence for each thing that an operator should know."""
+    """What an import did, and what an operator should know of it."""
 
     owners: Counts
     assets: Counts
-    remarks: tuple[str, ...]
+    remarks: tuple[Remark, ...]
 
     @property
     def changed_nothing(self) -> bool:
@@ -80,7 +92,7 @@ class _Plan:
     new_assets: list[tuple[AssetKind, str]]
     changed_assets: list[tuple[int, ListedAsset]]
     leaving_assets: list[int]
-    remarks: list[str]
+    remarks: list[Remark]
 
 
 def import_owners(session: Session, csv_bytes: bytes, *, on: date, only_check: bool = False) -> ImportReport:
@@ -110,7 +122,7 @@ def _compare(session: Session, file: OwnerFile, on: date) -> _Plan:
     _decide_who_leaves(session, left_behind, plan)
     ended = sum(1 for asset in file.assets.values() if asset.valid_until and asset.valid_until < on)
     if ended:
-        plan.remarks.append(f"assets that ended before {on} and route nothing: {ended}")
+        plan.remarks.append(Remark(f"assets that ended before {on} and route nothing: {ended}"))
     return plan
 
 
@@ -127,13 +139,13 @@ def _compare_owners(session: Session, file: OwnerFile, plan: _Plan) -> None:
             plan.remarks.extend(remarks)
 
 
-def _owner_remarks(was: _KnownOwner, listed: ListedOwner) -> Iterator[str]:
+def _owner_remarks(was: _KnownOwner, listed: ListedOwner) -> Iterator[Remark]:
     name = quoted(listed.name)
     if listed.address != was.address:
-        yield f"{name} gets mail at {listed.address}, no longer at {was.address}"
+        yield Remark(f"{name} gets mail at another address", f"{listed.address}, no longer {was.address}")
     if listed.fingerprint is not None and listed.fingerprint != was.fingerprint:
         before, after = was.fingerprint or "no key", listed.fingerprint or "no key"
-        yield f"{name} has {after} pinned, no longer {before}"
+        yield Remark(f"the pinned key of {name} changes", f"{after}, no longer {before}")
 
 
 def _compare_assets(session: Session, file: OwnerFile, plan: _Plan) -> set[str]:
@@ -173,7 +185,9 @@ def _decide_who_leaves(session: Session, names: Iterable[str], plan: _Plan) -> N
         rows = select(Owner.id, Owner.name, has_tickets).where(Owner.name.in_(part), ~has_manual)
         for owner_id, name, is_named in session.execute(rows.order_by(Owner.name)):
             if is_named:
-                plan.remarks.append(f"{quoted(name)} has no asset any more and stays: tickets name it")
+                plan.remarks.append(
+                    Remark(f"{quoted(name)} has no asset any more and stays: tickets name it")
+                )
             else:
                 plan.leaving_owners.append(owner_id)
 

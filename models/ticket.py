@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, UniqueConstraint, event, inspect, select
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, UniqueConstraint, event, inspect, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import (
     Mapped,
@@ -21,6 +21,7 @@ from sqlalchemy.orm import (
     object_session,
     relationship,
 )
+from sqlalchemy.sql import text
 
 from .base import Base
 from .errors import IllegalMove, UnknownTicket
@@ -32,6 +33,9 @@ from .vault import SealedBytes, SealedText
 
 if TYPE_CHECKING:
     from .clocks import Clock
+
+#: What a closed ticket is that was not forgotten.
+KEPT = text("closed_at IS NOT NULL AND forgotten_at IS NULL")
 
 
 class WaitingOn(StrEnum):
@@ -59,6 +63,7 @@ class Ticket(Base):
     """One report and what becomes of it."""
 
     __tablename__ = "tickets"
+    __table_args__ = (Index("ix_tickets_kept", "closed_at", sqlite_where=KEPT, postgresql_where=KEPT),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     reference: Mapped[str] = mapped_column(unique=True)

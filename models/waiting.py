@@ -20,6 +20,8 @@ from .ticket import Ticket
 STILL_OPEN = Ticket.closed_at.is_(None)
 #: How long a mail that did not leave is somebody's work, where its ticket is closed or it has none.
 LATELY = timedelta(days=30)
+#: How long a ticket is kept after it was closed: then a handler starts its forgetting.
+KEPT_FOR_DAYS = 90
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -27,12 +28,14 @@ from meldbalie.models.confirmations import Confirmation, confirm
 from meldbalie.models.delivery import claim_next, was_delivered
 from meldbalie.models.forgetting import forget, to_be_cleared
 from meldbalie.models.ledger import LedgerEntry, Verdict
+from meldbalie.models.milestones import FIX_DEPLOYED, milestone
 from meldbalie.models.outbox import Mail, MailKind
 from meldbalie.models.owners import Owner
 from meldbalie.models.states import CloseReason, TicketState
 from meldbalie.models.threads import thread_token
 from meldbalie.models.ticket import Ticket, ticket_called
 from meldbalie.tests.flows.glances import goes_round, history, outbox, reply_address, verdicts, works_with
+from meldbalie.tests.flows.prefect_records import found, rows
 from meldbalie.tests.flows.world import NAME, REPORT, SENTENCE, World
 from meldbalie.tests.prefect_server import PrefectServer
 from meldbalie.tests.waiting import until
@@ -45,6 +48,9 @@ from sqlalchemy import select, text
 FIRST, SECOND, THIRD = "CVD-2026-0001", "CVD-2026-0002", "CVD-2026-0003"
 WHO = "Balie"
 OTHER_OWNER = "Netwerkteam"
+EMBARGO = "2027-01-01 00:30"
+#: What somebody types into the wrong field. Prefect keeps it as a parameter: no canary of another test.
+MISTYPED = "wat in een ander veld hoort"
 
 
 @pytest.fixture
@@ -160,7 +166,7 @@ def test_a_refusal_names_the_tickets_and_is_not_drowned_in_a_traceback(
     owner = another_owner(reported, ticket(reported, FIRST).owner_name)
 
     run = runs_apart(
-        reported, prefect_api, bulk.assign_many, who=WHO, tickets=[FIRST, SECOND, SENTENCE], owner=owner
+        reported, prefect_api, bulk.assign_many, who=WHO, tickets=[FIRST, SECOND, MISTYPED], owner=owner
     )
 
     assert run.state is not None
@@ -171,7 +177,7 @@ def test_a_refusal_names_the_tickets_and_is_not_drowned_in_a_traceback(
     assert f"refused: {SECOND}: {SECOND} is closed" in log
     assert "Traceback" not in log
     assert "unexpected" not in log
-    assert SENTENCE.upper() not in log
+    assert MISTYPED.upper() not in log
 
 
 def test_a_mistyped_owner_is_not_said_back_and_owners_are_what_is_known(reported: World) -> None:
@@ -207,6 +213,8 @@ def test_nobody_acts_who_is_no_handler(reported: World) -> None:
         (bulk.resend_link, {"ticket": FIRST}),
         (bulk.forget, {}),
         (bulk.forget, {"tickets": [FIRST]}),
+        (bulk.propose_embargo, {"ticket": FIRST, "until": EMBARGO}),
+        (bulk.propose_publication, {"ticket": FIRST, "on": "2027-01-04"}),
         (bulk.import_owners, {"file": "owners.csv"}),
     ):
         state, _ = runs(flow, **parameters, who="Mallory")
@@ -326,6 +334,120 @@ def test_a_reporter_gets_a_new_link(reported: World) -> None:
     assert len(secret_links(reported) - before) == 1
     receipt = reported.read_by(reported.people.reporter)[-1]
     assert "Your earlier link does not work any more" in " ".join(receipt.text.split())
+
+
+def test_an_embargo_is_proposed_and_lifted_once_a_ticket_is_closed(reported: World) -> None:
+    closes(reported, FIRST)
+
+    state, log = runs(bulk.propose_embargo, ticket=FIRST, until=EMBARGO, who=WHO)
+    goes_round(reported)
+
+    assert state.is_completed(), state.message
+    assert f"{FIRST}: silence is proposed until Fri 01 Jan 00:30" in log
+    assert ticket(reported, FIRST).embargo_ends_at == datetime(2026, 12, 31, 23, 30, tzinfo=UTC)
+    read = reported.read_by(reported.people.reporter)[-1]
+    assert "We propose that we and you make nothing known" in " ".join(read.text.split())
+    assert "Our explanation" not in read.text
+    assert read.was_decrypted
+
+    state, log = runs(bulk.propose_embargo, ticket=FIRST, lift=True, who=WHO)
+    goes_round(reported)
+
+    assert state.is_completed(), state.message
+    assert f"{FIRST}: the embargo is lifted" in log
+    assert ticket(reported, FIRST).embargo_ends_at is None
+    read = reported.read_by(reported.people.reporter)[-1]
+    assert "We take back our proposal to make nothing known" in " ".join(read.text.split())
+
+
+def test_publication_is_proposed_once_a_ticket_is_closed(reported: World) -> None:
+    fixes(reported, FIRST)
+    closes(reported, FIRST)
+
+    state, log = runs(bulk.propose_publication, ticket=FIRST, on="2027-01-04", who=WHO)
+    goes_round(reported)
+
+    assert state.is_completed(), state.message
+    assert f"{FIRST}: 2027-01-04 is proposed to publish on" in log
+    read = reported.read_by(reported.people.reporter)[-1]
+    assert "We propose to publish about it on" in " ".join(read.text.split())
+
+
+def test_a_deployment_takes_the_day_that_its_form_sends(reported: World, prefect_api: PrefectServer) -> None:
+    fixes(reported, FIRST)
+    closes(reported, FIRST)
+
+    run = runs_apart(reported, prefect_api, bulk.propose_publication, who=WHO, ticket=FIRST, on="2126-01-04")
+
+    assert run.state is not None
+    assert run.state.is_completed(), run.state.message
+    assert "publication_proposed" in history(reported, FIRST)
+
+
+def fixes(world: World, reference: str) -> None:
+    """The fix of what was reported is deployed."""
+    who: dict[str, Any] = {"by": WHO, "because": "", "promise": world.place.promise, "now": world.present()}
+    with world.place.database.unit_of_work() as session:
+        milestone(
+            session, ticket_called(session, reference), what=FIX_DEPLOYED, happened_at=world.present(), **who
+        )
+
+
+def test_to_propose_the_same_again_mails_nobody(reported: World) -> None:
+    fixes(reported, FIRST)
+    closes(reported, FIRST)
+    for flow, parameters in (
+        (bulk.propose_embargo, {"until": EMBARGO}),
+        (bulk.propose_publication, {"on": "2027-01-04"}),
+        (bulk.propose_embargo, {"lift": True}),
+    ):
+        state, _ = runs(flow, ticket=FIRST, who=WHO, **parameters)
+        assert state.is_completed(), state.message
+        settles(reported)
+        before = history(reported, FIRST), len(outbox(reported))
+
+        state, log = runs(flow, ticket=FIRST, who=WHO, **parameters)
+
+        assert state.is_failed()
+        assert f"refused: {FIRST}: " in log
+        assert (history(reported, FIRST), len(outbox(reported))) == before
+
+
+@pytest.mark.parametrize(
+    ("parameters", "why"),
+    [
+        ({"ticket": SECOND, "until": EMBARGO}, f"{SECOND} is open: propose it in the form of its run"),
+        ({"ticket": FIRST}, "give the moment at which the embargo ends, or lift it"),
+        ({"ticket": FIRST, "until": MISTYPED}, "write a day and a time, such as 2026-12-01 17:00"),
+        ({"ticket": FIRST, "until": EMBARGO, "lift": True}, "makes no use of embargo ends at"),
+        ({"ticket": FIRST, "lift": True}, "no embargo was proposed"),
+    ],
+)
+def test_an_embargo_is_refused_with_the_way_out(
+    reported: World, parameters: dict[str, Any], why: str
+) -> None:
+    closes(reported, FIRST)
+    before = [history(reported, one) for one in (FIRST, SECOND)], len(outbox(reported))
+
+    state, log = runs(bulk.propose_embargo, who=WHO, **parameters)
+
+    assert state.is_failed()
+    assert why in log
+    assert MISTYPED not in f"{state.message} {log}"
+    assert ([history(reported, one) for one in (FIRST, SECOND)], len(outbox(reported))) == before
+
+
+@pytest.mark.parametrize(
+    ("day", "why"), [("2027-01-04", "before the problem is solved"), (MISTYPED, "publish_on: ")]
+)
+def test_publication_is_refused_with_the_way_out(reported: World, day: str, why: str) -> None:
+    closes(reported, FIRST)
+
+    state, log = runs(bulk.propose_publication, ticket=FIRST, on=day, who=WHO)
+
+    assert state.is_failed()
+    assert why in log
+    assert MISTYPED not in f"{state.message} {log}"
 
 
 def secret_links(world: World) -> set[str]:
@@ -516,6 +638,52 @@ def test_owners_are_imported_from_the_configured_directory_only(
     assert "owners: 1 added" in log
 
 
+def test_prefect_is_told_no_cell_of_an_owner_file(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefect_api: PrefectServer
+) -> None:
+    desk = world.place.config.desk.model_copy(update={"owner_files": tmp_path})
+    config = world.place.config.model_copy(update={"desk": desk})
+    works_with(world, monkeypatch, replace(world.place, config=config))
+    known, changed = (f"kanarieteam,{who}@kanarie.example,{key}" for who, key in CHANGES)
+    header = "owner,address,fingerprint,asset,kind,valid_from,valid_until"
+    (tmp_path / "good.csv").write_text(f"{header}\n{known},www.kanarie.example,,,\n")
+    (tmp_path / "changed.csv").write_text(f"{header}\n{changed},www.kanarie.example,,,\n")
+    (tmp_path / "header.csv").write_text("owner,address,asset,kanariekolom\n")
+    bad = [
+        f"{known},www.kanarie.example,,,",
+        "kanarieteam,fout@kanarie.example,0123456789ABCDEF,x.kanarie.example,,,",
+        f"{changed},y.kanarie.example,,,",
+        "Kanarieteam,vast@kanarie.example,,z.kanarie.example,,,",
+        "kanarieploeg,ploeg@kanarie.example,,www.kanarie.example,,,",
+        "kanarieteam,vast@kanarie.example,,198.51.100.77/24,,,",
+        "kanarieteam,vast@kanarie.example,,*.museum,,,",
+        "kanarieteam,vast@kanarie.example,,h.kanarie.example,kanariesoort,kanariedag,",
+        "=kanarie,kanarie,kanarie\x00,,,,",
+        "kanarie,kanarie",
+    ]
+    (tmp_path / "bad.csv").write_text("\n".join([header, *bad]))
+
+    runs(bulk.import_owners, file="good.csv", who=WHO, check_only=False)
+    logs = {
+        name: runs(bulk.import_owners, file=f"{name}.csv", who=WHO) for name in ("changed", "header", "bad")
+    }
+
+    canaries = ["kanarie", "0123456789ABCDEF", "198.51.100", "museum", *(key for _, key in CHANGES)]
+    kept = "\n".join(f"{state.message}\n{log}" for state, log in logs.values())
+    assert found({one: one for one in canaries if one != "kanarie"}, rows(prefect_api)) == set()
+    assert [one for one in canaries if one.lower() in kept.replace("'kanarieteam'", "").lower()] == []
+    state, log = logs["bad"]
+    assert state.is_failed()
+    assert "line 3, fingerprint: give the full fingerprint" in log
+    assert "line 4, address: line 2 gives this owner another one" in log
+    assert "meldbalie owners import" in log
+    assert "'kanarieteam' gets mail at another address" in logs["changed"][1]
+
+
+#: Where an owner gets mail and with which key, before and after.
+CHANGES = (("vast", "8F" * 20), ("ander", "9E" * 20))
+
+
 def test_what_prefect_keeps_of_it_says_nothing_of_a_report(reported: World) -> None:
     closes(reported, FIRST)
     logs = [
@@ -526,6 +694,8 @@ def test_what_prefect_keeps_of_it_says_nothing_of_a_report(reported: World) -> N
             (bulk.reopen, {"ticket": FIRST, "who": WHO}),
             (bulk.split, {"ticket": SECOND, "who": WHO, "owner": owners(reported)[-1]}),
             (bulk.resend_link, {"ticket": SECOND, "who": WHO}),
+            (bulk.propose_embargo, {"ticket": FIRST, "until": EMBARGO, "who": WHO}),
+            (bulk.propose_publication, {"ticket": FIRST, "on": "2027-01-04", "who": WHO}),
             (bulk.forget, {"tickets": [FIRST], "who": WHO}),
         )
     ]

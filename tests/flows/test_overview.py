@@ -14,7 +14,7 @@ from meldbalie.flows.duty import duty
 from meldbalie.flows.installation import Records
 from meldbalie.flows.key_ends import KeyTrouble
 from meldbalie.flows.open_tickets import MOST, open_tickets
-from meldbalie.flows.saved_links import run_address, runs
+from meldbalie.flows.saved_links import deployments_by_hand, run_address, runs
 from meldbalie.flows.watching import SWEEP, WORKED_ON_END
 from meldbalie.models import acts
 from meldbalie.models.absences import go_away
@@ -358,6 +358,20 @@ def test_a_mail_of_a_closed_ticket_is_forgotten_after_a_month(place: Records) ->
 
     assert "Undelivered" in the_duty(place)
     assert "## Undelivered" not in the_duty(at(place, ARRIVED + 31 * DAY))
+
+
+def test_the_page_of_the_day_names_what_was_kept_long_enough(place: Records) -> None:
+    kept, forgotten, _ = (reported(place.database, ANONYMOUS) for _ in range(3))
+    for reference in (kept, forgotten):
+        is_closed(place, reference)
+    with place.database.unit_of_work() as session:
+        ticket_called(session, forgotten).forgotten_at = place.clock()
+
+    due = at(place, place.clock() + 90 * DAY)
+
+    assert "## Kept long enough" not in the_duty(at(place, due.clock() - timedelta(seconds=1)))
+    assert under(the_duty(due), "Kept long enough, to be forgotten: 1") == [f"- {kept}"]
+    assert f"[`forget`]({deployments_by_hand(place)})" in the_duty(due)
 
 
 def test_the_page_of_the_day_names_what_is_to_be_decided(place: Records) -> None:

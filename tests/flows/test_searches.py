@@ -31,12 +31,14 @@ from meldbalie.models.desk import (
     tickets_to_show,
 )
 from meldbalie.models.filing import Received, open_ticket
+from meldbalie.models.forgetting import forget_due
 from meldbalie.models.links import make_link
 from meldbalie.models.outbox import Mail, MailState
 from meldbalie.models.states import TicketState
 from meldbalie.models.suggestions import open_suggestions
 from meldbalie.models.tables import Base
 from meldbalie.models.ticket import Ticket
+from meldbalie.models.waiting import KEPT_FOR_DAYS
 from meldbalie.tests.benchmarks.workbench import records_room
 from meldbalie.tests.flows.world import START, World
 from meldbalie.tests.multitude import COPIED, FIRST_RUNG, INBOX, fill, know_sizes
@@ -269,6 +271,21 @@ def test_the_tickets_that_prefect_shows_are_searched_for_among_the_closed(crowde
         assert len(tickets_of_the_last_events(session, 10)) == 10
         assert tickets_changed_by_time(session, crowded.present()) == []
         assert ticket_of_run(session, "of CVD-2026-0001") == "CVD-2026-0001"
+
+    nothing_is_read_through(crowded, heard)
+
+
+def test_what_is_to_be_forgotten_is_searched_for_among_what_was(crowded: World) -> None:
+    database = crowded.place.database
+    with database.unit_of_work() as session:
+        rest = {"synchronize_session": False}
+        gone = {"state": TicketState.CLOSED, "closed_at": START, "forgotten_at": START}
+        session.execute(update(Ticket).where(Ticket.id > 8).values(gone).execution_options(**rest))
+    if database.engine.dialect.name == "postgresql":
+        know_sizes(database)
+
+    with asked_by() as heard, database.reading() as session:
+        assert len(forget_due(session, START + timedelta(days=KEPT_FOR_DAYS + 2), KEPT_FOR_DAYS)) == 2
 
     nothing_is_read_through(crowded, heard)
 

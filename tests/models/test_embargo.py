@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from meldbalie.models import acts
+from meldbalie.models import acts, joining
 from meldbalie.models.clocks import ClockKind
 from meldbalie.models.delivery import was_delivered
 from meldbalie.models.embargo import propose_embargo, propose_publication
@@ -170,6 +170,63 @@ def test_after_closing_both_can_be_proposed(database: Database) -> None:
 
     with database.reading() as session:
         assert len(mails(session, MailKind.EMBARGO, MailKind.PUBLICATION)) == 2
+
+
+def is_closed(database: Database, reference: str, *, as_duplicate_of: str = "") -> None:
+    with database.unit_of_work() as session:
+        ticket = ticket_called(session, reference)
+        if as_duplicate_of:
+            joining.join(session, ticket, to=as_duplicate_of, because="", **MOVES)
+        else:
+            acts.accept(session, ticket, because="", **MOVES)
+            acts.close(session, ticket, reason=CloseReason.REMEDIATED, because="", **MOVES)
+
+
+def test_after_closing_an_embargo_is_lifted_in_our_standard_words(database: Database) -> None:
+    reference = reported(database)
+    propose(database, reference, ENDS)
+    is_closed(database, reference)
+
+    propose(database, reference, None)
+
+    with database.reading() as session:
+        assert ticket_called(session, reference).embargo_ends_at is None
+        assert mails(session, MailKind.EMBARGO)[-1].facts == {
+            "ends_at": "",
+            "was": ENDS.isoformat(),
+            "because": "",
+        }
+
+
+def test_the_same_day_is_proposed_again_only_with_a_word_or_after_another_proposal(
+    database: Database,
+) -> None:
+    reference, day = reported(database), date(2027, 2, 1)
+    fix(database, reference)
+    publish(database, reference, day)
+
+    assert "2027-02-01 was proposed already" in refused(database, reference, publish, day)
+    publish(database, reference, day, "You did not say what you think of it.")
+    propose(database, reference, ENDS)
+    publish(database, reference, day)
+
+    with database.reading() as session:
+        assert len(mails(session, MailKind.PUBLICATION)) == 3
+
+
+def test_nothing_is_proposed_on_a_ticket_that_was_joined_or_forgotten(database: Database) -> None:
+    main, joined, gone = (reported(database) for _ in range(3))
+    propose(database, joined, ENDS)
+    is_closed(database, joined, as_duplicate_of=main)
+    is_closed(database, gone)
+    with database.unit_of_work() as session:
+        ticket_called(session, gone).forgotten_at = NOW
+
+    for do, what in ((propose, LATER), (publish, date(2027, 2, 1))):
+        assert f"was joined with {main}" in refused(database, joined, do, what)
+        assert "was forgotten" in refused(database, gone, do, what)
+    assert "was forgotten" in refused(database, gone, propose, None)
+    propose(database, joined, None)  # what was proposed before it was joined stands on its own page
 
 
 @pytest.mark.parametrize("has_link", [True, False])

@@ -106,7 +106,7 @@ def test_the_kind_of_an_asset_follows_from_how_it_is_written(
         (
             "203.0.113.9/24",
             "",
-            "it has bits set after its prefix: write 203.0.113.0/24 for the range, or 203.0.113.9",
+            "it has bits set after its prefix: write the first address of the range before it",
         ),
         ("203.0.113.0/33", "", "it is not an address range, such as 203.0.113.0/24 or 2001:db8::/48"),
         ("www.voorbeeld.nl/pad", "", "it is not an address range, such as 203.0.113.0/24 or 2001:db8::/48"),
@@ -122,11 +122,11 @@ def test_the_kind_of_an_asset_follows_from_how_it_is_written(
         (
             "*.nl",
             "",
-            "what lies under nl belongs to many parties: give the domain under it that is this owner's",
+            "what lies under it belongs to many parties: give the domain under it that is this owner's",
         ),
-        ("*.co.uk", "", "what lies under co.uk belongs to many parties"),
-        ("github.io", "suffix", "what lies under github.io belongs to many parties"),
-        ("*.intern", "", "what lies under intern belongs to many parties"),
+        ("*.co.uk", "", "'*.co.uk': what lies under it belongs to many parties"),
+        ("github.io", "suffix", "what lies under it belongs to many parties"),
+        ("*.intern", "", "what lies under it belongs to many parties"),
     ],
 )
 def test_an_asset_that_cannot_be_routed_by_is_refused(asset: str, kind: str, problem: str) -> None:
@@ -187,13 +187,13 @@ def test_a_line_that_cannot_be_taken_is_named_with_the_way_out(line: str, proble
     [
         ("Web,web@x.example,,www.a.nl,,,", "line 3, asset 'www.a.nl': it is on line 2 already: remove one"),
         ("Web,web@x.example,,WWW.A.NL.,host,2026-01-01,", "it is on line 2 already"),
-        ("Net,net@x.example,,www.a.nl,,,", "line 2 gives it to 'Web': an asset has one owner"),
+        ("Net,net@x.example,,www.a.nl,,,", "line 2 gives it to another owner: an asset has one"),
         (
             "Web,other@x.example,,b.nl,,,",
-            "line 2 gives 'Web' web@x.example: an owner has one, the same on every line",
+            "address 'other@x.example': line 2 gives this owner another one: an owner has one",
         ),
-        (f"Web,web@x.example,{OTHER_KEY},b.nl,,,", f"line 2 gives 'Web' {KEY}: an owner has one"),
-        ("WEB,web@x.example,,b.nl,,,", "an earlier line writes it 'Web': write one owner one way"),
+        (f"Web,web@x.example,{OTHER_KEY},b.nl,,,", f"'{OTHER_KEY}': line 2 gives this owner another one"),
+        ("WEB,web@x.example,,b.nl,,,", "owner 'WEB': line 2 writes it otherwise: write one owner one way"),
     ],
 )
 def test_lines_that_contradict_each_other_are_refused(line: str, problem: str) -> None:
@@ -225,7 +225,7 @@ def test_a_file_without_the_column_says_nothing_about_fingerprints() -> None:
         ("", "line 1: the header lacks owner, address, asset: its columns are owner, address, fingerprint"),
         ("owner\taddress\tasset", "the header lacks owner, address, asset"),
         ("owner,asset", "line 1: the header lacks address"),
-        ("owner,address,asset,team", "line 1: the header has 'team': its columns are"),
+        ("owner,address,asset,team", "line 1, header 'team': it is none of the columns owner, address"),
         ("owner,address,asset,owner", "the header names a column twice"),
     ],
 )

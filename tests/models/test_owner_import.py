@@ -32,6 +32,10 @@ def _import(database: Database, csv_bytes: bytes, *, only_check: bool = False) -
         return import_owners(session, csv_bytes, on=TODAY, only_check=only_check)
 
 
+def _told(report: ImportReport) -> tuple[str, ...]:
+    return tuple(str(remark) for remark in report.remarks)
+
+
 def _directory(database: Database) -> Sequence[tuple[Any, ...]]:
     listed = select(
         Asset.id, Owner.name, Owner.address, Owner.fingerprint, Asset.kind, Asset.value, Asset.source
@@ -96,7 +100,7 @@ def test_validity_is_imported_and_what_has_ended_is_told(database: Database) -> 
     report = _import(database, _file("Web,web@x.example,a.nl,2026-01-01,2026-11-20", header=header))
 
     assert report.assets == Counts(0, 1, 0, 0)
-    assert report.remarks == ("assets that ended before 2026-11-21 and route nothing: 1",)
+    assert _told(report) == ("assets that ended before 2026-11-21 and route nothing: 1",)
     with database.reading() as session:
         asset = session.scalars(select(Asset)).one()
         assert (asset.valid_from, asset.valid_until) == (date(2026, 1, 1), date(2026, 11, 20))
@@ -136,7 +140,7 @@ def test_an_owner_whom_a_ticket_names_stays_without_assets(
     report = _import(database, _file("Net,net@x.example,203.0.113.0/24"))
 
     assert report.owners == Counts(0, 0, 0, 1)
-    assert report.remarks == ("'Web' has no asset any more and stays: tickets name it",)
+    assert _told(report) == ("'Web' has no asset any more and stays: tickets name it",)
     assert sorted(_owners(database)) == ["Net", "Web"]
 
 
@@ -155,7 +159,7 @@ def test_an_owner_to_whom_a_ticket_is_being_routed_stays(
                 pass
         report = importing.result()
 
-    assert report.remarks == ("'Web' has no asset any more and stays: tickets name it",)
+    assert _told(report) == ("'Web' has no asset any more and stays: tickets name it",)
 
 
 def test_a_changed_address_and_a_changed_key_are_told_in_words(database: Database) -> None:
@@ -165,9 +169,9 @@ def test_a_changed_address_and_a_changed_key_are_told_in_words(database: Databas
     report = _import(database, _file(f"Web,new@x.example,a.nl,{KEY}", header=header))
 
     assert report.owners == Counts(0, 1, 0, 0)
-    assert report.remarks == (
-        "'Web' gets mail at new@x.example, no longer at web@x.example",
-        f"'Web' has {KEY} pinned, no longer no key",
+    assert _told(report) == (
+        "'Web' gets mail at another address: new@x.example, no longer web@x.example",
+        f"the pinned key of 'Web' changes: {KEY}, no longer no key",
     )
     assert _owners(database) == {"Web": KEY}
 
@@ -177,11 +181,13 @@ def test_only_a_file_with_the_column_takes_a_pinned_key_away(database: Database)
     _import(database, _file(f"Web,web@x.example,a.nl,{KEY}", header=header))
 
     without_column = _import(database, _file("Web,new@x.example,a.nl"))
-    assert without_column.remarks == ("'Web' gets mail at new@x.example, no longer at web@x.example",)
+    assert _told(without_column) == (
+        "'Web' gets mail at another address: new@x.example, no longer web@x.example",
+    )
     assert _owners(database) == {"Web": KEY}
 
     emptied = _import(database, _file("Web,new@x.example,a.nl,", header=header))
-    assert emptied.remarks == (f"'Web' has no key pinned, no longer {KEY}",)
+    assert _told(emptied) == (f"the pinned key of 'Web' changes: no key, no longer {KEY}",)
     assert _owners(database) == {"Web": ""}
 
 
@@ -279,7 +285,7 @@ def test_the_import_command_says_why_a_file_is_refused(
     said = capsys.readouterr()
     assert (codes, said.out) == ([1, 1], "")
     assert (
-        f"{file} cannot be taken; nothing was changed:\nline 2, asset '*.nl': what lies under nl" in said.err
+        f"{file} cannot be taken; nothing was changed:\nline 2, asset '*.nl': what lies under it" in said.err
     )
     assert f"{missing} cannot be read (No such file or directory): give a CSV file" in said.err
 

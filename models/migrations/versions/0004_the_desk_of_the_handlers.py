@@ -124,6 +124,14 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("embargo_ends_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("handler", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("forgotten_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_index(
+        "ix_tickets_kept",
+        "tickets",
+        ["closed_at"],
+        unique=False,
+        sqlite_where=sa.text("closed_at IS NOT NULL AND forgotten_at IS NULL"),
+        postgresql_where=sa.text("closed_at IS NOT NULL AND forgotten_at IS NULL"),
+    )
 
     op.add_column("ledger", sa.Column("forgotten_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("ledger", sa.Column("cleared_at", sa.DateTime(timezone=True), nullable=True))
@@ -156,6 +164,7 @@ def downgrade() -> None:
     op.drop_index("ix_ledger_to_be_cleared", "ledger")
     op.drop_column("ledger", "cleared_at")
     op.drop_column("ledger", "forgotten_at")
+    op.drop_index("ix_tickets_kept", "tickets")
     with op.batch_alter_table("tickets", schema=None) as batch_op:
         batch_op.drop_column("forgotten_at")
         batch_op.drop_column("handler")

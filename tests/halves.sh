@@ -3,6 +3,8 @@
 # for servers most of the time, and all others. What the second half says is shown once both have ended.
 set -u
 python=$1
+# Servers that tests start have sockets below it, whose paths may have 107 bytes, and all accounts may enter it.
+export TMPDIR=/tmp
 said=$(mktemp)
 second() {
     trap 'kill $!; exit 130' TERM

@@ -19,6 +19,7 @@ import pytest
 from meldbalie.flows.operator.mailserver import LocalMailServer
 from meldbalie.mailbox.imap import ImapAccount
 from meldbalie.mailbox.smtp import SmtpServer
+from meldbalie.tests.ports import free_port
 
 CVD = "cvd@voorbeeld.example"
 REPORTER = "melder@elders.example"
@@ -44,7 +45,8 @@ def make_mail_server(open_directory: Path) -> Iterator[MakeMailServer]:
     def make(**options: Any) -> LocalMailServer:
         directory = Path(tempfile.mkdtemp(dir=open_directory))
         directory.chmod(0o755)
-        options = {"addresses": [CVD, REPORTER], "password": PASSWORD, **options}
+        ports = {"imap_port": free_port(), "smtp_port": free_port()}  # nobody comes by them while it starts
+        options = {"addresses": [CVD, REPORTER], "password": PASSWORD, **ports, **options}
         server = LocalMailServer(options.pop("directory", directory), **options)
         servers.append(server)
         server.start()

@@ -87,7 +87,8 @@ def running_server(settings: tuple[str, ...] = SETTINGS) -> Generator[PostgresSe
         os.chown(directory, account["user"], account["group"])
     try:
         initdb = _programs() / "initdb"
-        _run([initdb, "-D", directory / "data", "-U", UNPRIVILEGED, "-A", "trust", "-N"])
+        locale = ("--no-locale", "--encoding=UTF8")  # else that of whoever runs the tests
+        _run([initdb, "-D", directory / "data", "-U", UNPRIVILEGED, "-A", "trust", "-N", *locale])
         server = PostgresServer(directory, settings)
         server.start()
         try:

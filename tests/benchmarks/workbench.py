@@ -13,7 +13,7 @@ from statistics import median, quantiles
 from meldbalie.flows.operator.demo_files import ADDRESSES, PASSWORD, make_people
 from meldbalie.flows.operator.mailserver import LocalMailServer
 from meldbalie.settings import CONFIG_VARIABLE, settings
-from meldbalie.tests.flows.world import REPORT, Present, World, make_world
+from meldbalie.tests.flows.world import REPORT, Present, World, make_world, post_office
 from meldbalie.tests.prefect_server import PrefectServer
 
 
@@ -24,7 +24,7 @@ def workbench() -> Generator[World]:
     directory.chmod(0o755)
     try:
         people = make_people(directory)
-        with LocalMailServer(directory / "mailserver", addresses=ADDRESSES, password=PASSWORD) as mail:
+        with post_office(directory) as mail:
             present = Present(datetime.now(UTC))
             nowhere = PrefectServer(4200, directory / "prefect", directory / "log")
             place = make_world(directory, people, mail, nowhere, present)

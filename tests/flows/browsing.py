@@ -19,6 +19,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 SWITCHES = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--window-size=1400,1400"),
+    "--disable-dev-shm-usage",  # in a container it is small
 )
 SECONDS = 60
 #: Where Chromium turns to for itself, whatever page it shows: they do not exist here.

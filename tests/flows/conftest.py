@@ -12,12 +12,11 @@ import pytest
 from cryptography.fernet import Fernet
 from meldbalie.flows import installation as installations
 from meldbalie.flows.desk import prefect_api as prefect_client
-from meldbalie.flows.operator.demo_files import ADDRESSES, PASSWORD, People, make_people
-from meldbalie.flows.operator.mailserver import LocalMailServer
+from meldbalie.flows.operator.demo_files import People, make_people
 from meldbalie.flows.serving import deployments
 from meldbalie.settings import CONFIG_VARIABLE, Settings, settings
 from meldbalie.tests.flows.killing import Desk, make_desk
-from meldbalie.tests.flows.world import Present, World, make_world
+from meldbalie.tests.flows.world import Present, World, make_world, post_office
 from meldbalie.tests.postgres import PostgresServer
 from meldbalie.tests.prefect_server import PrefectServer
 
@@ -55,7 +54,7 @@ def world(
     directory.chmod(0o755)
     shutil.copytree(home / "keys", directory / "keys", ignore=shutil.ignore_patterns("S.*"))
     people = make_people(directory)
-    mail = LocalMailServer(directory / "mailserver", addresses=ADDRESSES, password=PASSWORD)
+    mail = post_office(directory)
     present = Present()
     before = os.environ.get(CONFIG_VARIABLE)
     monkeypatch.setattr("meldbalie.models.pins.COST", 2**4)  # else each PIN takes a third of a second

@@ -134,6 +134,7 @@ def start(place: Installation, order: dict[str, Any]) -> int:
     child = os.fork()
     if child:
         return child
+    os.setpgrp()  # what it starts, such as a server of Prefect's, can be killed with it
     status = 1
     try:
         (whole_shift if "pages" in order else one_round)(place, order)

@@ -17,15 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from meldbalie.flows.operator.demo_files import ADDRESSES, PASSWORD, People, make_people
-from meldbalie.flows.operator.mailserver import LocalMailServer
+from meldbalie.flows.operator.demo_files import People, make_people
 from meldbalie.models.ledger import LedgerEntry, Verdict
 from meldbalie.models.outbox import Mail, MailKind
 from meldbalie.models.session import Database
 from meldbalie.models.threads import thread_token
 from meldbalie.models.ticket import Message, Ticket
 from meldbalie.settings import CONFIG_VARIABLE, settings
-from meldbalie.tests.flows.world import NAME, SENTENCE, Present, World, make_world
+from meldbalie.tests.flows.world import NAME, SENTENCE, Present, World, make_world, post_office
 from meldbalie.tests.packets import altered
 from meldbalie.tests.prefect_server import PrefectServer
 from sqlalchemy import select
@@ -179,7 +178,7 @@ class Desk:
         try:
             yield Poller(process, room, self.dying)
         finally:
-            os.kill(process, signal.SIGKILL)
+            os.killpg(process, signal.SIGKILL)
             said = self.dying.log.read_text(encoding="utf-8")[-3000:]
             assert self.dying.wait(process) == -signal.SIGKILL, said
 
@@ -285,7 +284,7 @@ def make_desk(home: Path, database_url: str | None = None) -> Generator[Desk]:
     scratch = directory / "tmp"
     scratch.mkdir()
     before = os.environ.get(CONFIG_VARIABLE)
-    mail = LocalMailServer(directory / "mailserver", addresses=ADDRESSES, password=PASSWORD)
+    mail = post_office(directory)
     present, nowhere = Present(), PrefectServer(4200, directory / "prefect", directory / "log")
     mail.start()
     try:

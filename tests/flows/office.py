@@ -11,17 +11,15 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
 from meldbalie.flows import deliver as delivering
 from meldbalie.flows.filing import file_entry
 from meldbalie.flows.operator.demo_files import (
-    ADDRESSES,
     HANDLER,
-    PASSWORD,
     PLAIN_REPORTER,
     Person,
     make_people,
 )
-from meldbalie.flows.operator.mailserver import LocalMailServer
 from meldbalie.mailbox.keyring import Keyring
 from meldbalie.mailbox.letter import Letter
 from meldbalie.mailbox.opening import Opened, open_letter
@@ -31,7 +29,7 @@ from meldbalie.models.people import Correspondent
 from meldbalie.models.ticket import Direction, Event, Message, Ticket, ticket_called
 from meldbalie.settings import CONFIG_VARIABLE, settings
 from meldbalie.tests.cast import gpg
-from meldbalie.tests.flows.world import Present, World, make_world
+from meldbalie.tests.flows.world import Present, World, make_world, post_office
 from meldbalie.tests.prefect_server import PrefectServer
 from sqlalchemy import select
 
@@ -53,7 +51,12 @@ class Office:
     second: Person
     reference: str = ""
     numbers: Any = field(default_factory=count)
+    fix_on: date = field(init=False)
+    """A day by which something is fixed: the same in a whole test, however much time passes in it."""
     _opened: dict[bytes, Opened] = field(default_factory=dict[bytes, Opened])
+
+    def __post_init__(self) -> None:
+        self.fix_on = (self.world.present() + timedelta(days=20)).date()
 
     @property
     def hanna(self) -> Person:
@@ -64,11 +67,6 @@ class Office:
     def owner(self) -> Person:
         """The owner of what is reported."""
         return self.world.people.web_team
-
-    @property
-    def fix_on(self) -> date:
-        """A day by which something is fixed."""
-        return (self.world.present() + timedelta(days=20)).date()
 
     def arrives(self, raw: bytes) -> None:
         """A message reaches the mailbox, and is filed."""
@@ -201,6 +199,25 @@ class Office:
         return [mail.text for mail in self.read_by(self.world.people.reporter)]
 
 
+@pytest.fixture(scope="module")
+def desk(home_of_all: Path) -> Generator[Office]:
+    """One installation for all cases of a module, each of which has a ticket of its own."""
+    with make_office(home_of_all) as office:
+        yield office
+
+
+@pytest.fixture
+def office(desk: Office) -> Office:
+    """The module's installation, with a new ticket."""
+    desk.is_reported()
+    return desk
+
+
+def words(opened: Opened) -> str:
+    """A mail as one line, wherever it was wrapped."""
+    return " ".join(opened.text.split())
+
+
 REPORT = """\
 Hello,
 
@@ -223,7 +240,7 @@ def make_office(home: Path, database_url: str | None = None) -> Generator[Office
     for person in (people.handler, people.web_team, people.network_team):
         _knows(person, people.desk)
     before = os.environ.get(CONFIG_VARIABLE)
-    mail = LocalMailServer(directory / "mailserver", addresses=ADDRESSES, password=PASSWORD)
+    mail = post_office(directory)
     present = Present(datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=5))
     mail.start()
     try:

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,9 +20,8 @@ import pytest
 from meldbalie.flows.acting import Action
 from meldbalie.flows.desk import prefect_api as api
 from meldbalie.flows.operator.children import flow_runner, web_app
-from meldbalie.flows.operator.demo_files import ADDRESSES, PASSWORD, People, Person, make_people
+from meldbalie.flows.operator.demo_files import People, Person, make_people
 from meldbalie.flows.operator.logs import Logs
-from meldbalie.flows.operator.mailserver import LocalMailServer
 from meldbalie.flows.operator.supervisor import Supervisor
 from meldbalie.flows.runs import given
 from meldbalie.flows.saved_links import run_address, saved_links
@@ -32,7 +31,7 @@ from meldbalie.models.pins import set_pin
 from meldbalie.models.ticket import Ticket, ticket_called
 from meldbalie.settings import CONFIG_VARIABLE, settings, use
 from meldbalie.tests.flows.desk_page import DeskPage, desk_page
-from meldbalie.tests.flows.world import PIN, Present, World, make_world
+from meldbalie.tests.flows.world import PIN, Present, World, make_world, post_office
 from meldbalie.tests.ports import free_port
 from meldbalie.tests.prefect_server import PrefectServer
 from meldbalie.tests.waiting import until
@@ -109,8 +108,9 @@ class AtWork:
 
     def posts(self, reference: str, action: Action, *, who: str = "Balie", **form: Any) -> None:
         """Give an answer as the page does, again while Prefect says that it could not take it."""
-        number, seen = self.asked(reference), len(self.ticket(reference).history)
-        filled = {"run_input": {"action": action.value, "who": who, "seen": seen, **form}}
+        row = self.is_shown(reference)
+        number = row.asked
+        filled = {"run_input": {"action": action.value, "who": who, "seen": row.asked_after, **form}}
 
         def accepted() -> bool:
             with api() as client:
@@ -161,7 +161,7 @@ class AtWork:
             with api() as client:
                 is_answered = given(client, str(row.run_id))
                 state = client.read_flow_run(row.run_id).state
-            return not is_answered and state is not None and not state.is_scheduled()
+            return not is_answered and state is not None and (state.is_paused() or state.is_completed())
 
         until(look, f"the answer to form {number} of {reference}")
 
@@ -200,7 +200,7 @@ def at_work(keys: Path, prefect: PrefectServer, *, second_factor: str) -> Genera
     directory.chmod(0o755)
     shutil.copytree(keys, directory / "keys", ignore=shutil.ignore_patterns("S.*"))
     people, present = make_people(directory), Present(datetime.now(UTC).replace(microsecond=0))
-    mail = LocalMailServer(directory / "mailserver", addresses=ADDRESSES, password=PASSWORD)
+    mail = post_office(directory)
     before = os.environ.get(CONFIG_VARIABLE)
     mail.start()
     try:
@@ -315,13 +315,14 @@ def test_each_action_is_done_by_the_form(desk: AtWork) -> None:
     desk.clicks(second, Action.EMBARGO, {"Embargo Ends At": f"{silent:%Y-%m-%d} 17:00"})
     assert desk.last(second, "embargo_proposed")["ends_at"] == in_utc(silent.replace(hour=17, minute=0))
     desk.does(second, Action.LIFT, text="Het is opgelost.")
-    ready = datetime.now(AMSTERDAM).replace(tzinfo=None) - timedelta(days=1)
+    ready = datetime.combine(in_days(-1), time(12))
     desk.clicks(
         second, Action.MILESTONE, {MILESTONE: "fix_deployed", "Happened At": f"{ready:%Y-%m-%d %H:%M}"}
     )
     assert desk.last(second, "milestone")["happened_at"] == in_utc(ready)
-    desk.clicks(second, Action.PUBLICATION, {"Publish On": in_days(20)})
-    assert desk.last(second, "publication_proposed")["on"] == in_days(20).isoformat()
+    public = in_days(20)
+    desk.clicks(second, Action.PUBLICATION, {"Publish On": public})
+    assert desk.last(second, "publication_proposed")["on"] == public.isoformat()
     desk.does(second, Action.WITHDRAW, milestone="fix_deployed", text="Het was een andere fix.")
     desk.does(third, Action.JOIN, belongs_to=first, pin=PIN)
     desk.clicks(second, Action.CLOSE, {CLOSE_REASON: "remediated", TEXT: "Opgelost.", "PIN": PIN})

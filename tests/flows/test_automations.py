@@ -34,7 +34,7 @@ from prefect.events.schemas.automations import Automation, AutomationCore, Event
 ROOT = Path(__file__).parents[2]
 SWEEPS, POLLER = (watch.name or "" for watch in watches(Settings()))
 CONTROL = "a window in which something else is expected"
-SHORT = timedelta(seconds=20)  # twice as long as Prefect allows: a busy machine lives more slowly
+SHORT = timedelta(seconds=40)  # four times as long as Prefect allows: a busy machine lives more slowly
 
 
 @pytest.fixture

@@ -14,15 +14,14 @@ import pytest
 from meldbalie.flows.filing import file_entry
 from meldbalie.flows.installation import Installation
 from meldbalie.flows.intake import put_away, take_waiting
-from meldbalie.flows.operator.demo_files import ADDRESSES, CVD, PASSWORD, People, make_people
-from meldbalie.flows.operator.mailserver import LocalMailServer
+from meldbalie.flows.operator.demo_files import CVD, People, make_people
 from meldbalie.flows.shifts import Shift
 from meldbalie.mailbox.errors import FolderRefused, ServerUnreachable
 from meldbalie.mailbox.imap import IntakeMailbox
 from meldbalie.models import ledger
 from meldbalie.models.ledger import LedgerEntry
 from meldbalie.settings import CONFIG_VARIABLE, settings
-from meldbalie.tests.flows.world import Present, World, make_world
+from meldbalie.tests.flows.world import Present, World, make_world, post_office
 from meldbalie.tests.mailserver_fixtures import FragileLink
 from meldbalie.tests.prefect_server import PrefectServer
 from sqlalchemy import select
@@ -85,7 +84,7 @@ def make_desk(people_of_the_session: tuple[Path, People]) -> Generator[MakeDesk]
         directory.chmod(0o755)
         shutil.copytree(home / "keys", directory / "keys", ignore=shutil.ignore_patterns("S.*"))
         people, present = make_people(directory), Present()
-        mail = LocalMailServer(directory / "mailserver", addresses=ADDRESSES, password=PASSWORD, **options)
+        mail = post_office(directory, **options)
         ends.callback(shutil.rmtree, directory, ignore_errors=True)
         ends.callback(mail.kill)
         mail.start()

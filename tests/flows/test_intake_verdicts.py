@@ -3,6 +3,7 @@
 import re
 import threading
 from base64 import b64decode, encodebytes
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -409,10 +410,7 @@ def test_a_mailbox_that_was_made_anew_makes_no_second_ticket_and_a_read_mail_is_
         lay = session.execute(select(LedgerEntry.uidvalidity, LedgerEntry.verdict)).all()
         assert len(session.scalars(select(Mail.id)).all()) == 8
     assert len({uidvalidity for uidvalidity, _ in lay}) == 2
-    assert [verdict for _, verdict in lay] == [
-        Verdict.OPENED_TICKET,
-        Verdict.REPEATED,
-        Verdict.OPENED_TICKET,
-    ]
+    verdicts = {Verdict.OPENED_TICKET: 2, Verdict.REPEATED: 1}  # a list made anew may have any order
+    assert Counter(verdict for _, verdict in lay) == verdicts
     assert world.tickets() == [FIRST, SECOND]
     assert world.mail.mails(world.people.desk.address, "INBOX") == []

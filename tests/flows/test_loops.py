@@ -24,6 +24,7 @@ from meldbalie.models.owners import Owner
 from meldbalie.settings import Loops, Most, use
 from meldbalie.tests.flows.glances import answers, goes_round, history, outbox, states, verdicts, works_with
 from meldbalie.tests.flows.world import World
+from meldbalie.tests.ports import free_port
 from sqlalchemy import update
 
 FIRST = "CVD-2026-0001"
@@ -247,6 +248,7 @@ def desks(world: World, monkeypatch: pytest.MonkeyPatch) -> Generator[tuple[Worl
         world.mail.directory.parent / "both",
         addresses=[*ADDRESSES, NEIGHBOUR, THEIR_HANDLER],
         password=PASSWORD,
+        imap_port=free_port(),
     )
     world.mail.kill()
     server.start()

@@ -38,7 +38,6 @@ from prefect.logging.handlers import APILogWorker
 from prefect.states import Failed
 from sqlalchemy import select
 
-FIRST, SECOND, BROKEN, FOURTH = (f"CVD-2026-000{number}" for number in range(1, 5))
 SUBJECT, FILE, HOST = "kanarie-onderwerp", "kanarie-bestand.png", "kanariehost.voorbeeld.example"
 PLAIN_NAME, PLAIN_ADDRESS = "Karel Kanariepiet", "karel@anders.example"
 #: What an exception says that arises while a handler's text is held.
@@ -223,10 +222,11 @@ def mail_comes_in(world: World) -> None:
         world.arrives(world.reports(text, subject=SUBJECT, seals=number != 1))
         until(lambda number=number: len(world.tickets()) == number + 1, f"ticket {number + 1}")
     until(lambda: MailKind.RECEIPT in {mail.kind for mail in outbox(world)}, "a receipt")
+    first, second, *_ = world.tickets()
     with_file = Draft(
         sender_name=PLAIN_NAME,
         sender=PLAIN_ADDRESS,
-        recipient=reply_address(world, FIRST),
+        recipient=reply_address(world, first),
         subject=SUBJECT,
         body=f"And {SENTENCE}.",
         attachments=((FILE, "image/png", b"kanarie"),),
@@ -235,19 +235,20 @@ def mail_comes_in(world: World) -> None:
     )
     for message in (plain(with_file), sealed_to_somebody_else(world)):
         world.arrives(message)
-    until(lambda: "message" in history(world, FIRST), "the message")
+    until(lambda: "message" in history(world, first), "the message")
     until(lambda: outbox(world, MailKind.QUARANTINED), "the quarantine")
     world.mail.wait_for_mail(world.people.reporter.address, 4, 60)
-    world.arrives(bounce(world, 1, reply_address(world, SECOND)))
-    until(lambda: "bounced" in history(world, SECOND), "the bounce")
+    world.arrives(bounce(world, 1, reply_address(world, second)))
+    until(lambda: "bounced" in history(world, second), "the bounce")
 
 
 def everything_is_answered(desk: Desk) -> None:
     """Every action of the form, with a canary in every field that takes one; done, and refused."""
     words = desk.words
+    first, second, *_ = desk.world.tickets()
     for field in ("action", "assign_to", "severity", "close_reason", "milestone", "wait_for", "template"):
         form = {"action": "note for the team", "text": words(f"beside {field}"), field: words(field)}
-        assert desk.does(FIRST, **form), form
+        assert desk.does(first, **form), form
     refused: tuple[dict[str, Any], ...] = (
         {"action": "answer the reporter"},
         {"action": "answer the reporter", "no_date_because": words("no_date_because"), "cvss_vector": "x"},
@@ -264,12 +265,12 @@ def everything_is_answered(desk: Desk) -> None:
         {"action": "confirm", "severity": "high"},
     )
     for form in refused:
-        refusal = desk.does(FIRST, **{"text": words(f"refused: {form}"), **form})
+        refusal = desk.does(first, **{"text": words(f"refused: {form}"), **form})
         assert refusal, form
         assert not found(words.typed, [("the card", refusal.encode())]), form
-    seen = len(history(desk.world, FIRST))
-    assert not desk.does(FIRST, action="confirm", use_kept_text=True, text=words("besides the kept text"))
-    late = desk.does(FIRST, action="put on hold", text=words("late"), seen=seen)
+    seen = len(history(desk.world, first))
+    assert not desk.does(first, action="confirm", use_kept_text=True, text=words("besides the kept text"))
+    late = desk.does(first, action="put on hold", text=words("late"), seen=seen)
     assert "nothing of" in late
     done: tuple[dict[str, Any], ...] = (
         {"action": "put on hold", "use_kept_text": True},
@@ -290,21 +291,22 @@ def everything_is_answered(desk: Desk) -> None:
         {"action": "close", "close_reason": "remediated", "pin": PIN},
     )
     for form in done:
-        assert not desk.does(FIRST, text=words(f"done: {form}"), **form), form
-    assert not desk.does(SECOND, action="not confirmed", text=words("not confirmed"))
+        assert not desk.does(first, text=words(f"done: {form}"), **form), form
+    assert not desk.does(second, action="not confirmed", text=words("not confirmed"))
 
 
 def an_error_arises_while_a_text_is_held(desk: Desk, server: PrefectServer) -> None:
     """An answer, a bulk act and a message fail with an exception that has a word too many."""
-    with broken(desk.world, BROKEN):
-        refusal = desk.does(BROKEN, action="confirm", text=desk.words("held in an error"))
+    third = desk.world.tickets()[2]
+    with broken(desk.world, third):
+        refusal = desk.does(third, action="confirm", text=desk.words("held in an error"))
         assert "IntegrityError" in refusal
         assert CRASH not in refusal
-        assert desk.starts("assign-many", tickets=[BROKEN], owner="Netwerkteam", who="Balie") == "Failed"
-        until(lambda: f"{BROKEN}: IntegrityError" in logged(server), "the bulk act that fails")
-        desk.world.arrives(desk.world.reports(SENTENCE, recipient=reply_address(desk.world, BROKEN)))
+        assert desk.starts("assign-many", tickets=[third], owner="Netwerkteam", who="Balie") == "Failed"
+        until(lambda: f"{third}: IntegrityError" in logged(server), "the bulk act that fails")
+        desk.world.arrives(desk.world.reports(SENTENCE, recipient=reply_address(desk.world, third)))
         until(lambda: re.search(r"message \d+: IntegrityError", logged(server)), "the message that fails")
-    until(lambda: "message" in history(desk.world, BROKEN), "the message after all")
+    until(lambda: "message" in history(desk.world, third), "the message after all")
 
 
 def logged(server: PrefectServer) -> str:
@@ -316,7 +318,8 @@ def logged(server: PrefectServer) -> str:
 def orders_come_by_mail(desk: Desk) -> None:
     """A handler's signed mails: done, refused, and in doubt."""
     world, handler = desk.world, desk.world.people.handler
-    office = Office(world, handler, SECOND)
+    second = world.tickets()[1]
+    office = Office(world, handler, second)
     with Keyring(world.people.desk.home) as ours:
         public = ours.export_public(world.people.desk.fingerprint)
     with Keyring(handler.home) as theirs:
@@ -327,18 +330,19 @@ def orders_come_by_mail(desk: Desk) -> None:
         world.present.now = datetime.now(UTC)
         world.arrives(office.writes(handler, text, name="Balie"))
         until(lambda known=known: len(outbox(world, MailKind.ORDER_REPLY)) > known, f"a reply to {order!r}")
-    assert {"answered", "order_refused"} <= set(history(world, SECOND))
+    assert {"answered", "order_refused"} <= set(history(world, second))
 
 
 def many_are_dealt_with_at_once(desk: Desk) -> None:
     """Bulk acts by their references, one of them confirmed by the link in the handler's mail."""
+    first, second, third, fourth, *_ = desk.world.tickets()
     assert (
-        desk.starts("assign-many", tickets=[SECOND, BROKEN], owner="Netwerkteam", who="Balie") == "Completed"
+        desk.starts("assign-many", tickets=[second, third], owner="Netwerkteam", who="Balie") == "Completed"
     )
-    assert desk.starts("resend-link", ticket=BROKEN, who="Balie") == "Completed"
-    assert desk.starts("reopen", ticket=FIRST, who="Balie") == "Completed"
-    assert desk.starts("split", ticket=SECOND, who="Nobody") == "Failed"
-    assert desk.starts("close-as-duplicates", of=BROKEN, tickets=[FOURTH], who="Balie") == "Completed"
+    assert desk.starts("resend-link", ticket=third, who="Balie") == "Completed"
+    assert desk.starts("reopen", ticket=first, who="Balie") == "Completed"
+    assert desk.starts("split", ticket=second, who="Nobody") == "Failed"
+    assert desk.starts("close-as-duplicates", of=third, tickets=[fourth], who="Balie") == "Completed"
     handler = desk.world.people.handler
 
     def pressed() -> bool:

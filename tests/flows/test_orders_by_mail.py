@@ -6,18 +6,20 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from meldbalie.mailbox.opening import Opened
 from meldbalie.models.ladder import climb, due_clocks
 from meldbalie.models.outbox import MailKind
 from meldbalie.models.states import CloseReason, TicketState
 from meldbalie.models.ticket import Direction, WaitingOn, ticket_called
 from meldbalie.tests.cast import gpg
-from meldbalie.tests.flows.office import BAS, HANNA, LEAD, PHONE, Office, make_office, signature_under
+from meldbalie.tests.flows import office as offices
+from meldbalie.tests.flows.office import BAS, HANNA, LEAD, PHONE, Office, make_office, signature_under, words
 from meldbalie.tests.postgres import PostgresServer
 
 ACCEPT = b"Content-Type: text/plain\r\n\r\naccept\r\n"
 SECRET = "klokkenluider"
 WORDS = "Wij hebben het lek gevonden en maken een aanpassing."
+
+office = offices.office
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -29,17 +31,6 @@ def desk(request: pytest.FixtureRequest, home_of_all: Path) -> Generator[Office]
             server: PostgresServer = request.getfixturevalue("postgres_server")
             url = server.url(stack.enter_context(server.new_database()))
         yield stack.enter_context(make_office(home_of_all, url))
-
-
-@pytest.fixture
-def office(desk: Office) -> Office:
-    desk.is_reported()
-    return desk
-
-
-def words(opened: Opened) -> str:
-    """A mail as one line, wherever it was wrapped."""
-    return " ".join(opened.text.split())
 
 
 def kinds(office: Office) -> list[str]:

@@ -17,7 +17,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-SECONDS = 30
+SECONDS = 120
 
 
 async def application(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:

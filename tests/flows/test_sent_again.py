@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from meldbalie.flows.deliver import deliver
@@ -87,13 +88,16 @@ def _another_key_comes(world: World) -> None:
 
 
 def _key_of_an_owner_ends(world: World) -> None:
-    address = world.people.network_team.address
+    """The key ends in 2100, for gpg lives in real time; handlers are warned a century before."""
+    address, config = world.people.network_team.address, world.place.config
     with Keyring.throwaway() as theirs:
-        key = theirs.make_key("Netwerkteam", address, expires=world.present() + timedelta(days=5))
+        key = theirs.make_key("Netwerkteam", address, expires=datetime(2100, 1, 1, tzinfo=UTC))
         world.place.keyring.import_public(theirs.export_public(key))
     with world.place.database.unit_of_work() as session:
         session.scalars(select(Owner).where(Owner.name == "Netwerkteam")).one().fingerprint = key
-    assert watch_keys(world.place, world.place.keyring) == []
+    pgp = config.pgp.model_copy(update={"warn_days": (36_500,)})
+    warns_early = replace(world.place, config=config.model_copy(update={"pgp": pgp}))
+    assert watch_keys(warns_early, world.place.keyring) == []
 
 
 def _handlers_are_at_work(world: World) -> None:

@@ -82,9 +82,10 @@ def cursor(place: Installation) -> Cursor:
 def test_all_that_happens_to_a_ticket_is_told_with_its_own_time_and_what_it_is_about(told: World) -> None:
     told.arrives(told.reports())
     goes_round(told)
+    [reference] = told.tickets()
     with told.place.database.unit_of_work() as session:
-        desk_run_of(session, ticket_called(session, FIRST)).run_id = RUN
-    kinds = history(told, FIRST)
+        desk_run_of(session, ticket_called(session, reference)).run_id = RUN
+    kinds = history(told, reference)
 
     assert emit_pending(told.place) == len(kinds)
     assert emit_pending(told.place) == 0
@@ -92,17 +93,17 @@ def test_all_that_happens_to_a_ticket_is_told_with_its_own_time_and_what_it_is_a
     events = hears(told.place, len(kinds))
     assert [event.event for event in events] == [f"meldbalie.ticket.{kind}" for kind in kinds]
     with told.place.database.reading() as session:
-        ticket = ticket_called(session, FIRST)
+        ticket = ticket_called(session, reference)
         assert [event.occurred for event in events] == [entry.at for entry in ticket.history]
         owner = ticket.owner_name
     routed = next(event for event in events if event.event.endswith(".routed"))
-    assert (routed.resource.id, routed.resource.name) == (f"meldbalie.ticket.{FIRST}", FIRST)
+    assert (routed.resource.id, routed.resource.name) == (f"meldbalie.ticket.{reference}", reference)
     assert (routed.resource["meldbalie.fact.owner"], routed.payload["facts"]) == (owner, {"owner": owner})
     stands = [routed.resource[f"meldbalie.{what}"] for what in ("state", "owner", "severity", "waiting_on")]
     assert stands == ["RECEIVED", owner, "unrated", "handler"]
     assert {one.role: (one.id, one.name) for one in routed.related} == {
         "owner": ("meldbalie.owner.1", owner),
-        "flow-run": (f"prefect.flow-run.{RUN}", FIRST),
+        "flow-run": (f"prefect.flow-run.{RUN}", reference),
     }
 
 

@@ -387,7 +387,7 @@ def everything_until_all_ended(process: "subprocess.Popen[str]") -> str:
     """What is said until the pipe ends, which is when the last process that holds it has ended."""
     assert process.stdout
     said = b""
-    while select.select([process.stdout], [], [], 30)[0]:
+    while select.select([process.stdout], [], [], 120)[0]:
         if not (more := os.read(process.stdout.fileno(), 4096)):
             return said.decode()
         said += more
@@ -414,7 +414,7 @@ def installed(prefect_api: PrefectServer) -> Iterator[Path]:
 def test_up_runs_the_flows_and_the_web_app_and_tells_systemd(installed: Path):
     told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     told.bind(str(installed / "notify"))
-    told.settimeout(60)
+    told.settimeout(120)
     environment = {**os.environ, "NOTIFY_SOCKET": str(installed / "notify")}
     environment.pop(CONFIG_VARIABLE, None)
     command = [sys.executable, "-m", "meldbalie", "up"]

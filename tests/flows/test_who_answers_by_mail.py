@@ -1,19 +1,17 @@
 """Whoever signs an answer stays unknown to the reporter, and what they sign counts once."""
 
 import base64
-from collections.abc import Generator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from meldbalie.flows.operator.demo_files import Person
 from meldbalie.mailbox.keyring import Keyring
-from meldbalie.mailbox.opening import Opened
 from meldbalie.models.people import Correspondent
 from meldbalie.models.states import TicketState
 from meldbalie.models.ticket import ticket_called
 from meldbalie.tests.cast import gpg
-from meldbalie.tests.flows.office import Office, make_office
+from meldbalie.tests.flows import office as offices
+from meldbalie.tests.flows.office import Office, words
 
 WILLEM = "Willem Bakker kijkt ernaar. Bakker werkt bij ons, mail willem.bakker@voorbeeld.example."
 AT_OURS = (
@@ -23,22 +21,7 @@ AT_OURS = (
     "Mail h.jansen%40voorbeeld.example voor de logs.",
 )
 
-
-@pytest.fixture(scope="module")
-def desk(home_of_all: Path) -> Generator[Office]:
-    """One installation for all of these cases, each of which has a ticket of its own."""
-    with make_office(home_of_all) as office:
-        yield office
-
-
-@pytest.fixture
-def office(desk: Office) -> Office:
-    desk.is_reported()
-    return desk
-
-
-def words(opened: Opened) -> str:
-    return " ".join(opened.text.split())
+desk, office = offices.desk, offices.office
 
 
 def test_the_name_in_from_is_taken_out_where_the_configuration_names_a_team(office: Office) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 
 from meldbalie.flows.installation import Installation, install
 from meldbalie.flows.operator.demo_files import (
+    ADDRESSES,
     CVD,
+    PASSWORD,
     People,
     Person,
     owner_directory,
@@ -27,6 +29,7 @@ from meldbalie.models.pins import set_pin
 from meldbalie.models.session import Database
 from meldbalie.models.ticket import Ticket
 from meldbalie.settings import Prefect, use
+from meldbalie.tests.ports import free_port
 from meldbalie.tests.prefect_server import PrefectServer
 from sqlalchemy import select
 
@@ -126,6 +129,18 @@ def empty_database() -> bytes:
         made.empty_log()
         made.close()
         return file.read_bytes()
+
+
+def post_office(directory: Path, **options: Any) -> LocalMailServer:
+    """A mail server for everybody, on ports that nobody comes by while it starts, or starts again."""
+    return LocalMailServer(
+        directory / "mailserver",
+        addresses=ADDRESSES,
+        password=PASSWORD,
+        imap_port=free_port(),
+        smtp_port=free_port(),
+        **options,
+    )
 
 
 def make_world(

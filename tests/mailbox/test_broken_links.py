@@ -225,11 +225,11 @@ def test_a_server_that_breaks_off_at_any_command_is_unreachable(word: str, reply
 
 def test_a_server_that_breaks_off_nowhere_is_fine():
     with Liar("* OK hi\r\n", GREETED) as liar:
-        does_everything(at(liar))
+        does_everything(at(liar, timeout=5.0))
 
 
-def at(liar: Liar) -> ImapAccount:
-    return ImapAccount("127.0.0.1", liar.port, "none", CVD, PASSWORD, timeout=0.2)
+def at(liar: Liar, timeout: float = 0.2) -> ImapAccount:
+    return ImapAccount("127.0.0.1", liar.port, "none", CVD, PASSWORD, timeout=timeout)
 
 
 def does_everything(account: ImapAccount) -> None:

@@ -32,6 +32,7 @@ publish_report = true
 BROWSER_OPTIONS = (
     "--headless",
     "--no-sandbox",
+    "--disable-dev-shm-usage",  # in a container it is small
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",

@@ -48,14 +48,16 @@ class Shredder:
                 self._work = asyncio.create_task(self._clear_up(self._file))
 
     async def _clear_up(self, file: Path) -> None:
-        """Empty the log until nothing was deleted meanwhile: one time may do for many requests."""
+        """Empty the log until it is, and nothing was deleted meanwhile: one time may do for many requests."""
         while self._is_wanted:
             self._is_wanted = False
-            await asyncio.to_thread(empty_log, file)
+            if not await asyncio.to_thread(empty_log, file):
+                self._is_wanted = True
 
 
-def empty_log(file: Path) -> None:
-    """Move the write-ahead log into the database and cut it off; readers may delay it a little."""
+def empty_log(file: Path) -> bool:
+    """Move the write-ahead log into the database and cut it off; whether its readers let that be done."""
+    busy = 1
     with sqlite3.connect(file, timeout=5, isolation_level=None) as connection:
         for _ in range(ATTEMPTS):
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -63,6 +65,7 @@ def empty_log(file: Path) -> None:
                 break
             time.sleep(PAUSE_SECONDS)
     connection.close()
+    return not busy
 
 
 def _deletes_answers(scope: Scope) -> bool:

@@ -3,16 +3,22 @@
 import asyncio
 import http.client
 import json
+import sqlite3
+import threading
 from collections.abc import MutableMapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from meldbalie.flows.operator import prefect_shredder
 from meldbalie.flows.operator.prefect_server import Guard
 from meldbalie.flows.operator.prefect_shredder import keep_databases_discreet
 from meldbalie.tests.prefect_server import PrefectServer
+from meldbalie.tests.waiting import until
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -93,6 +99,39 @@ def test_an_error_of_the_database_says_no_value_and_what_is_deleted_is_overwritt
     assert "INSERT INTO nowhere" in said
     assert "kanarie" not in said
     assert overwrites == 1
+
+
+def test_the_log_is_emptied_once_those_who_read_let_it_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, log = tmp_path / "prefect.db", tmp_path / "prefect.db-wal"
+    failed, empty_log = threading.Event(), prefect_shredder.empty_log
+
+    def empties(file: Path) -> bool:
+        is_empty = empty_log(file)
+        failed.set()
+        return is_empty
+
+    monkeypatch.setattr(prefect_shredder, "ATTEMPTS", 1)
+    monkeypatch.setattr(prefect_shredder, "empty_log", empties)
+    scope = {"type": "http", "method": "DELETE", "path": f"/api/flow_runs/{uuid4()}", "headers": []}
+
+    async def deletes(reader: sqlite3.Connection) -> None:
+        async def send(message: object) -> None: ...
+
+        await prefect_shredder.Shredder(application, f"sqlite+aiosqlite:///{file}")(scope, None, send)
+        await asyncio.to_thread(failed.wait)
+        assert log.stat().st_size > 0
+        reader.rollback()
+        await asyncio.to_thread(until, lambda: log.stat().st_size == 0, "the log to be emptied")
+
+    with closing(sqlite3.connect(file)) as writer, closing(sqlite3.connect(file)) as reader:
+        writer.executescript("PRAGMA journal_mode=WAL; CREATE TABLE answers (text)")
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM answers").fetchall()
+        writer.execute("INSERT INTO answers VALUES ('kanarie')")
+        writer.commit()
+        asyncio.run(deletes(reader))
 
 
 def of_a_server(folder: Path) -> tuple[str, int]:

@@ -25,8 +25,8 @@ from .likeness import Mark, Sketch
 from .links import SecretLink
 from .outbox import Mail, MailKind, MailState, Thread
 from .quarantine import Dismissal, unread_on
-from .states import CloseReason, TicketState
-from .suggestions import main_ticket
+from .states import CloseReason
+from .suggestions import joined_with, main_ticket
 from .ticket import Attachment, Event, Message, Reporter, Target, Ticket, first_broken_link
 from .undeliverable import delivers_again
 from .vault import vault
@@ -70,11 +70,18 @@ def forget(session: Session, ticket: Ticket, *, by: str, now: datetime) -> bool:
 
 
 def forget_due(session: Session, now: datetime, days: int) -> list[str]:
-    """The tickets that were closed at least so many days ago and are not forgotten, the oldest first."""
-    due = select(Ticket.reference).where(
+    """The tickets that were closed at least so many days ago and are not forgotten, the oldest first.
+
+    One that an open ticket needs is not due, however long ago it was closed.
+    """
+    due = select(Ticket.id, Ticket.reference).where(
         Ticket.closed_at <= now - timedelta(days=days), Ticket.forgotten_at.is_(None)
     )
-    return list(session.scalars(due.order_by(Ticket.closed_at, Ticket.id)))
+    found = dict(session.execute(due.order_by(Ticket.closed_at, Ticket.id)).tuples().all())
+    if not found:
+        return []
+    needed = _needed_by_open_ones(session)
+    return [reference for number, reference in found.items() if number not in needed]
 
 
 def forget_late_copies(session: Session, *, now: datetime) -> int:
@@ -125,10 +132,17 @@ def _refuse_unfinished(session: Session, ticket: Ticket) -> None:
         )
 
 
+def _needed_by_open_ones(session: Session) -> set[int | None]:
+    """The closed tickets that were joined with an open one, or that an open one goes on from."""
+    are_open = select(Ticket.id, Ticket.linked_to).where(Ticket.closed_at.is_(None))
+    goes_on_from = dict(session.execute(are_open).tuples().all())
+    return {*joined_with(session, goes_on_from.keys()), *goes_on_from.values()}
+
+
 def _needed_by(session: Session, ticket: Ticket) -> Iterator[Ticket]:
     if (main := main_ticket(session, ticket)).is_open:
         yield main
-    linked = select(Ticket).where(Ticket.linked_to == ticket.id, Ticket.state != TicketState.CLOSED)
+    linked = select(Ticket).where(Ticket.linked_to == ticket.id, Ticket.closed_at.is_(None))
     yield from session.scalars(linked.order_by(Ticket.id))
 
 

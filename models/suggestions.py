@@ -4,7 +4,7 @@ A message joins a ticket only by what nobody can guess or forge (a token of ours
 of the known reporter). Everything else, such as a ticket number in a subject, is a suggestion.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, UniqueConstraint, select
@@ -85,3 +85,16 @@ def tickets_joined_with(session: Session, ticket: Ticket) -> list[Ticket]:
     direct = session.scalars(joined.where(Suggestion.other_id == ticket.id, Suggestion.joined.is_(True)))
     found = [one for near in direct for one in (near, *tickets_joined_with(session, near))]
     return sorted(found, key=lambda one: one.id)
+
+
+def joined_with(session: Session, numbers: Collection[int]) -> dict[int, int]:
+    """The tickets that were joined with these, also by way of others, and with which each."""
+    belongs_to, near = dict[int, int](), set(numbers)
+    while near:
+        joined = select(Suggestion.ticket_id, Suggestion.other_id).where(
+            Suggestion.other_id.in_(near), Suggestion.joined.is_(True)
+        )
+        found = dict(session.execute(joined).tuples().all())
+        near = found.keys() - belongs_to.keys()
+        belongs_to |= found
+    return belongs_to

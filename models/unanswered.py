@@ -4,12 +4,10 @@ It is read off the histories, so nothing of what they wrote is touched. What com
 joined with another is answered to whoever wrote it, and is the work of those who work on the other.
 """
 
-from collections.abc import Collection
-
 from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from .suggestions import Suggestion
+from .suggestions import joined_with
 from .ticket import Direction, Event, Reporter, Ticket
 
 #: What a human writes to a reporter by hand; one whose ticket is joined is told so, and how it stands.
@@ -26,7 +24,7 @@ def unanswered(session: Session, ticket: Ticket | None = None) -> list[tuple[int
     """
     are_open = select(Ticket.id).where(Ticket.closed_at.is_(None))
     still_open = set(session.scalars(are_open if ticket is None else are_open.where(Ticket.id == ticket.id)))
-    belongs_to = _joined_with(session, still_open)
+    belongs_to = joined_with(session, still_open)
     who, answered, found = dict[int, str | None](), dict[int, int](), dict[int, int]()
     said = (
         select(
@@ -50,19 +48,6 @@ def unanswered(session: Session, ticket: Ticket | None = None) -> list[tuple[int
         for at_work, number in places
         if found[number] > max(answered[number], _answered_there(who, answered, at_work, number))
     ]
-
-
-def _joined_with(session: Session, numbers: Collection[int]) -> dict[int, int]:
-    """The tickets that were joined with these, also by way of others, and with which each."""
-    belongs_to, near = dict[int, int](), set(numbers)
-    while near:
-        joined = select(Suggestion.ticket_id, Suggestion.other_id).where(
-            Suggestion.other_id.in_(near), Suggestion.joined.is_(True)
-        )
-        found = dict(session.execute(joined).tuples().all())
-        near = found.keys() - belongs_to.keys()
-        belongs_to |= found
-    return belongs_to
 
 
 def _at_work(belongs_to: dict[int, int], number: int) -> int:

@@ -458,6 +458,12 @@ def test_a_mail_that_could_not_be_delivered_is_called_off(database: Database) ->
         assert mails(session, MailKind.STATE_CHANGED)[0].state is MailState.CALLED_OFF
 
 
+def due(database: Database) -> list[str]:
+    """What is to be forgotten long afterwards."""
+    with database.reading() as session:
+        return forget_due(session, NOW + 90 * DAY, 90)
+
+
 def test_a_ticket_that_an_open_one_took_in_is_not_forgotten(database: Database) -> None:
     reported(database)
     reported(database, raw=RAW + b"more", uid=2)
@@ -474,7 +480,9 @@ def test_a_ticket_that_an_open_one_took_in_is_not_forgotten(database: Database) 
         )
     leaves(database)
     is_refused(database, "belongs to CVD-2026-0002, which is open")
+    assert due(database) == []
     closed(database, SECOND)
+    assert due(database) == [FIRST, SECOND]
     assert forgotten(database)
 
 
@@ -487,6 +495,7 @@ def test_a_ticket_that_was_taken_up_again_is_not_forgotten(database: Database) -
         )
     leaves(database)
     is_refused(database, "belongs to CVD-2026-0002, which is open")
+    assert due(database) == []
 
 
 def test_what_was_forgotten_is_not_taken_up_again(database: Database) -> None:

@@ -65,7 +65,7 @@ def test_spam_is_closed_from_the_form_in_one_act_with_one_message(world: World) 
     assert "spam" in asked["close_reason"]["enum"]
     assert "remediated" not in asked["close_reason"]["enum"]
     assert fills_in(world.place, FIRST, action="close", close_reason="remediated") == "refused"
-    assert "confirm or accept it first, then close" in form_of(world.place, FIRST).card
+    assert "confirm or accept it first" in form_of(world.place, FIRST).card
     assert fills_in(world.place, FIRST, action="close", close_reason="spam", text="Reclame.") == "applied"
     goes_round(world)
 

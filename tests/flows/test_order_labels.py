@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from meldbalie.flows import answers
 from meldbalie.flows.acting import Action
+from meldbalie.flows.filled_in import as_order
 from meldbalie.flows.order_labels import in_words
 from meldbalie.mailbox.orders import read
 from meldbalie.models.errors import Refused
@@ -44,7 +44,7 @@ def test_a_command_in_words(text: str, nl: str, en: str) -> None:
     ],
 )
 def test_a_moment_is_taken_with_the_day_first(written: str, moment: str) -> None:
-    order = answers._checked(asked(written))
+    order = as_order(asked(written))
 
     assert order.happened_at is not None
     assert order.happened_at.isoformat() == moment
@@ -55,7 +55,7 @@ def test_a_moment_is_taken_with_the_day_first(written: str, moment: str) -> None
 )
 def test_other_moments_are_not_guessed(written: str) -> None:
     with pytest.raises(Refused):
-        answers._checked(asked(written))
+        as_order(asked(written))
 
 
 def asked(written: str) -> dict[str, Any]:

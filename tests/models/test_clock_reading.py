@@ -1,5 +1,6 @@
 """Clocks read from histories: what starts, stops, restarts and pauses each, and why."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -372,8 +373,16 @@ def lives(draw: st.DrawFn, after: st.SearchStrategy[Any] = OF_ANY_KIND | THAT_TA
     history = [Happened(now, "opened", {"arrived_at": (now - HOUR / 2).isoformat()})]
     for hours, (kind, facts) in draw(st.lists(st.tuples(st.integers(0, 120), after), max_size=10)):
         now += hours * HOUR
-        history.append(Happened(now, kind, facts))
+        history.append(Happened(now, kind, _not_to_come(facts, now)))
     return history
+
+
+def _not_to_come(facts: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:
+    """A milestone is noted when it has happened, or later."""
+    if "happened_at" not in facts:
+        return facts
+    happened_at = min(now, datetime.fromisoformat(facts["happened_at"]))
+    return {**facts, "happened_at": happened_at.isoformat()}
 
 
 @laws

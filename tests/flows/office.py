@@ -24,6 +24,7 @@ from meldbalie.mailbox.keyring import Keyring
 from meldbalie.mailbox.letter import Letter
 from meldbalie.mailbox.opening import Opened, open_letter
 from meldbalie.models import ledger
+from meldbalie.models.ladder import climb, due_clocks
 from meldbalie.models.outbox import Mail, MailKind, Thread
 from meldbalie.models.people import Correspondent
 from meldbalie.models.ticket import Direction, Event, Message, Ticket, ticket_called
@@ -186,6 +187,27 @@ class Office:
         with self.world.place.database.reading() as session:
             messages = ticket_called(session, self.reference).messages
             return [one.text for one in messages if one.direction is Direction.TO_REPORTER]
+
+    def deadline_is_told(self) -> None:
+        """Eight days go by, whoever is to hear of a deadline is written to, and it is today again."""
+        place = self.world.place
+        self.world.present.passes(days=8)
+        with place.database.unit_of_work() as session:
+            for number in due_clocks(session, place.clock()):
+                climb(session, number, place.promise, now=place.clock())
+        self.world.present.passes(days=-8)
+
+    def reminder(self, address: str) -> str:
+        """The header by which somebody at this address answers the mail of a deadline."""
+        self.deadline_is_told()
+        (mail, *_) = [mail for mail in self.outbox(MailKind.RUNG) if mail.recipient == address]
+        local, _, domain = self.token(mail.party).partition("@")
+        return f"In-Reply-To: <{self.reference}.{mail.id}.{local.partition('+')[2]}@{domain}>\r\n"
+
+    def seals(self, person: Person, entity: bytes) -> bytes:
+        """Something sealed to the desk by somebody, and not signed."""
+        desk = self.world.people.desk.fingerprint
+        return gpg(person.home, "--armor", "--recipient", desk, "--encrypt", feed=entity)
 
     def last_message(self) -> Message:
         """The message that was filed last."""

@@ -1,51 +1,18 @@
 """A reply to the mail of a deadline says that it was seen; what its writer is told of it is true."""
 
-from collections.abc import Generator
-from pathlib import Path
-
 import pytest
 from meldbalie.flows.history_words import told
-from meldbalie.mailbox.opening import Opened
 from meldbalie.models import acts
-from meldbalie.models.ladder import climb, due_clocks
-from meldbalie.models.outbox import MailKind
 from meldbalie.models.people import Correspondent
 from meldbalie.models.states import CloseReason
 from meldbalie.models.ticket import Event, ticket_called
-from meldbalie.tests.flows.office import BAS, Office, make_office
-from meldbalie.tests.flows.test_orders_by_mail import gpg_sealed
+from meldbalie.tests.flows import office as offices
+from meldbalie.tests.flows.office import BAS, Office, words
 
 SEEN = b"Content-Type: text/plain; charset=utf-8\r\n\r\nGezien, ik kijk ernaar.\r\n"
 
 
-@pytest.fixture(scope="module")
-def desk(home_of_all: Path) -> Generator[Office]:
-    """One installation for all of these cases, each of which has a ticket of its own."""
-    with make_office(home_of_all) as office:
-        yield office
-
-
-@pytest.fixture
-def office(desk: Office) -> Office:
-    desk.is_reported()
-    return desk
-
-
-def words(opened: Opened) -> str:
-    return " ".join(opened.text.split())
-
-
-def reminder(office: Office, address: str) -> str:
-    """The header by which somebody at this address answers the mail of a deadline."""
-    place = office.world.place
-    office.world.present.passes(days=8)
-    with place.database.unit_of_work() as session:
-        for number in due_clocks(session, place.clock()):
-            climb(session, number, place.promise, now=place.clock())
-    office.world.present.passes(days=-8)
-    (mail, *_) = [mail for mail in office.outbox(MailKind.RUNG) if mail.recipient == address]
-    local, _, domain = office.token(mail.party).partition("@")
-    return f"In-Reply-To: <{office.reference}.{mail.id}.{local.partition('+')[2]}@{domain}>\r\n"
+desk, office = offices.desk, offices.office
 
 
 def acknowledged(office: Office) -> list[Event]:
@@ -60,8 +27,8 @@ def last_line(office: Office) -> str:
 
 
 def test_an_unsigned_reply_acknowledges_and_says_that_it_did_no_more(office: Office) -> None:
-    answered = reminder(office, office.hanna.address)
-    office.arrives(office.mail(office.hanna, gpg_sealed(office, SEEN), headers=answered))
+    answered = office.reminder(office.hanna.address)
+    office.arrives(office.mail(office.hanna, office.seals(office.hanna, SEEN), headers=answered))
 
     heard = words(office.hears(office.hanna))
     assert "die geldt nu als gezien. Verder is uw mail alleen bewaard bij het ticket" in heard
@@ -74,7 +41,7 @@ def test_an_unsigned_reply_acknowledges_and_says_that_it_did_no_more(office: Off
 
 
 def test_a_signed_reply_that_orders_nothing_acknowledges_as_well(office: Office) -> None:
-    answered = reminder(office, office.hanna.address)
+    answered = office.reminder(office.hanna.address)
     heard = words(office.hands_in("Gezien, ik kijk ernaar.", headers=answered))
 
     assert "it counts as seen now. Apart from that your mail was only filed" in heard
@@ -83,7 +50,7 @@ def test_a_signed_reply_that_orders_nothing_acknowledges_as_well(office: Office)
 
 
 def test_what_is_refused_in_reply_to_a_deadline_still_acknowledges_it(office: Office) -> None:
-    answered = reminder(office, office.hanna.address)
+    answered = office.reminder(office.hanna.address)
     heard = words(office.hands_in("fxi 2026-12-15", headers=answered))
 
     assert "Uw mail is NIET uitgevoerd. Wel geldt de herinnering" in heard
@@ -92,7 +59,7 @@ def test_what_is_refused_in_reply_to_a_deadline_still_acknowledges_it(office: Of
 
 
 def test_what_is_done_in_reply_to_a_deadline_says_so(office: Office) -> None:
-    answered = reminder(office, office.hanna.address)
+    answered = office.reminder(office.hanna.address)
     heard = words(office.hands_in("accept", headers=answered))
 
     assert "What your mail asks was done, and the deadline whose mail you replied to counts as seen." in heard
@@ -100,10 +67,10 @@ def test_what_is_done_in_reply_to_a_deadline_says_so(office: Office) -> None:
 
 def test_who_has_no_key_is_told_the_same(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     address = office.hanna.address
-    answered = reminder(office, address)
+    answered = office.reminder(address)
     without = Correspondent("Hanna Verhoeven", address, "")
     monkeypatch.setattr("meldbalie.flows.mail_orders.known_sender", lambda *_: without)
-    office.arrives(office.mail(office.hanna, gpg_sealed(office, SEEN), headers=answered))
+    office.arrives(office.mail(office.hanna, office.seals(office.hanna, SEEN), headers=answered))
     office.delivers()
 
     notice = office.world.mail.mails(address)[-1].decode()
@@ -113,7 +80,7 @@ def test_who_has_no_key_is_told_the_same(office: Office, monkeypatch: pytest.Mon
 
 
 def test_a_machine_has_seen_nothing(office: Office) -> None:
-    answered = reminder(office, office.hanna.address)
+    answered = office.reminder(office.hanna.address)
     marks = f"{answered}Auto-Submitted: auto-generated\r\n"
     office.arrives(office.writes(office.hanna, "Your mail was received.", headers=marks))
 
@@ -122,7 +89,7 @@ def test_a_machine_has_seen_nothing(office: Office) -> None:
 
 
 def test_a_reply_to_another_mail_says_nothing_of_deadlines(office: Office) -> None:
-    office.arrives(office.mail(office.hanna, gpg_sealed(office, SEEN)))
+    office.arrives(office.mail(office.hanna, office.seals(office.hanna, SEEN)))
     heard = words(office.hears(office.hanna))
     assert "Er is niets uitgevoerd" in heard
     assert "Nothing was done" in heard

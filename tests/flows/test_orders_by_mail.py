@@ -6,11 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from meldbalie.models.ladder import climb, due_clocks
 from meldbalie.models.outbox import MailKind
 from meldbalie.models.states import CloseReason, TicketState
 from meldbalie.models.ticket import Direction, WaitingOn, ticket_called
-from meldbalie.tests.cast import gpg
 from meldbalie.tests.flows import office as offices
 from meldbalie.tests.flows.office import BAS, HANNA, LEAD, PHONE, Office, make_office, signature_under, words
 from meldbalie.tests.postgres import PostgresServer
@@ -288,7 +286,7 @@ def test_a_signature_from_before_the_ticket_counts_for_nothing(office: Office) -
 def test_unsigned_and_wrongly_signed_mail_is_only_filed_and_says_so(office: Office) -> None:
     unsigned = office.mail(
         office.hanna,
-        gpg_sealed(office, ACCEPT),
+        office.seals(office.hanna, ACCEPT),
     )
     office.arrives(unsigned)
     assert office.last_message().doubt == "unsigned"
@@ -307,11 +305,6 @@ def test_unsigned_and_wrongly_signed_mail_is_only_filed_and_says_so(office: Offi
     assert office.last_message().doubt == "badly_signed"
     assert office.ticket().state is TicketState.RECEIVED
     assert "proved" not in kinds(office)
-
-
-def gpg_sealed(office: Office, entity: bytes) -> bytes:
-    desk = office.world.people.desk.fingerprint
-    return gpg(office.hanna.home, "--armor", "--recipient", desk, "--encrypt", feed=entity)
 
 
 def test_a_former_owner_has_no_say_and_the_new_one_has(office: Office) -> None:
@@ -342,15 +335,7 @@ def test_a_machines_reply_orders_nothing_and_nobody_is_told(office: Office) -> N
 
 
 def test_a_reply_to_a_reminder_is_no_message_to_the_reporter(office: Office) -> None:
-    place = office.world.place
-    office.world.present.passes(days=8)
-    with place.database.unit_of_work() as session:
-        for number in due_clocks(session, place.clock()):
-            climb(session, number, place.promise, now=place.clock())
-    office.world.present.passes(days=-8)
-    (mail, *_) = [mail for mail in office.outbox(MailKind.RUNG) if mail.recipient == office.hanna.address]
-    local, _, domain = office.token().partition("@")
-    answered = f"In-Reply-To: <{office.reference}.{mail.id}.{local.partition('+')[2]}@{domain}>\r\n"
+    answered = office.reminder(office.hanna.address)
 
     told = office.hands_in("Gezien, ik kijk ernaar.", headers=answered)
     assert "is not the reporter's" in words(told)

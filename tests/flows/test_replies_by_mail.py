@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 from meldbalie.flows.operator.demo_files import Person
 from meldbalie.models import acts, joining
-from meldbalie.models.ladder import climb, due_clocks
 from meldbalie.models.outbox import Mail, MailKind
 from meldbalie.models.owners import Owner
 from meldbalie.models.people import Correspondent
 from meldbalie.models.states import CloseReason, TicketState
 from meldbalie.models.ticket import Message, Target, WaitingOn, ticket_called
-from meldbalie.tests.cast import gpg
 from meldbalie.tests.flows import office as offices
 from meldbalie.tests.flows.office import BAS, HANNA, Office, words
 from sqlalchemy import select
@@ -281,18 +279,13 @@ def test_the_ciso_hears_that_a_reply_was_only_filed(only_hanna: Office) -> None:
     place = office.world.place
     ciso = Correspondent("Carla Ciso", second.address, second.fingerprint)
     office.world.place = replace(place, promise=replace(place.promise, ciso=ciso))
-    office.world.present.passes(days=8)
-    with place.database.unit_of_work() as session:
-        for number in due_clocks(session, office.world.present()):
-            climb(session, number, office.world.place.promise, now=office.world.present())
-    office.world.present.passes(days=-8)
+    office.deadline_is_told()
 
     office.arrives(office.writes(second, f"fix {office.fix_on}\n\n{WORDS}", name="Carla Ciso"))
     signed_well = office.last_message().doubt
     assert "do not answer the reporter" in words(office.hears(second))
     before = len(office.outbox(MailKind.ORDER_REPLY))
-    desk = office.world.people.desk.fingerprint
-    unsigned = gpg(second.home, "--armor", "--recipient", desk, "--encrypt", feed=b"\r\naccept\r\n")
+    unsigned = office.seals(second, b"\r\naccept\r\n")
     office.arrives(office.mail(second, unsigned, name="Carla Ciso"))
 
     assert signed_well == "has_no_say"
